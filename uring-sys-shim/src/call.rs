@@ -1,0 +1,108 @@
+//! The synchronous leftovers: system calls that have no submission entry on the supported kernels.
+//!
+//! They go through [`Ring::call`](crate::Ring::call), so that a ring that is not the kernel's answers them too.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::socket::sockopt;
+use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage};
+use nix::time::ClockId;
+
+/// A system call to make now.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Call<'a> {
+    /// A TCP socket of the address's family, close-on-exec. Answered by [`Reply::Descriptor`].
+    TcpSocket(SocketAddr),
+    /// `bind(2)`.
+    Bind(BorrowedFd<'a>, SocketAddr),
+    /// `listen(2)` with a backlog, which the kernel clamps to `net.core.somaxconn`.
+    Listen(BorrowedFd<'a>, i32),
+    /// `setsockopt(2)`.
+    Set(BorrowedFd<'a>, SocketOption),
+    /// `getsockname(2)`. Answered by [`Reply::Address`].
+    LocalAddress(BorrowedFd<'a>),
+    /// `getpeername(2)`. Answered by [`Reply::Address`].
+    PeerAddress(BorrowedFd<'a>),
+    /// `getsockopt(2)` of `TCP_NODELAY`. Answered by [`Reply::Flag`].
+    NoDelay(BorrowedFd<'a>),
+    /// `eventfd(2)`, close-on-exec. Answered by [`Reply::Descriptor`].
+    EventFd,
+}
+
+/// A socket option and its value.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum SocketOption {
+    /// `SO_REUSEADDR`.
+    ReuseAddress(bool),
+    /// `SO_REUSEPORT`.
+    ReusePort(bool),
+    /// `TCP_NODELAY`.
+    NoDelay(bool),
+}
+
+/// What a [`Call`] brought.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Reply {
+    /// It was done.
+    Done,
+    /// A new descriptor.
+    Descriptor(OwnedFd),
+    /// An address.
+    Address(SocketAddr),
+    /// An option that is on or off.
+    Flag(bool),
+}
+
+pub(crate) fn make(call: Call<'_>) -> io::Result<Reply> {
+    Ok(match call {
+        Call::TcpSocket(address) => Reply::Descriptor(tcp_socket(&address)?),
+        Call::Bind(fd, address) => {
+            socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+            Reply::Done
+        }
+        Call::Listen(fd, backlog) => {
+            socket::listen(&fd, Backlog::new(backlog)?)?;
+            Reply::Done
+        }
+        Call::Set(fd, option) => {
+            set(fd, option)?;
+            Reply::Done
+        }
+        Call::LocalAddress(fd) => Reply::Address(inet(&socket::getsockname(fd.as_raw_fd())?)?),
+        Call::PeerAddress(fd) => Reply::Address(inet(&socket::getpeername(fd.as_raw_fd())?)?),
+        Call::NoDelay(fd) => Reply::Flag(socket::getsockopt(&fd, sockopt::TcpNoDelay)?),
+        Call::EventFd => Reply::Descriptor(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?.into()),
+    })
+}
+
+fn tcp_socket(address: &SocketAddr) -> nix::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    socket::socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)
+}
+
+fn set(fd: BorrowedFd<'_>, option: SocketOption) -> nix::Result<()> {
+    match option {
+        SocketOption::ReuseAddress(on) => socket::setsockopt(&fd, sockopt::ReuseAddr, &on),
+        SocketOption::ReusePort(on) => socket::setsockopt(&fd, sockopt::ReusePort, &on),
+        SocketOption::NoDelay(on) => socket::setsockopt(&fd, sockopt::TcpNoDelay, &on),
+    }
+}
+
+fn inet(address: &SockaddrStorage) -> io::Result<SocketAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| SocketAddr::V4((*v4).into()));
+    let v6 = || address.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into()));
+    v4.or_else(v6)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not an address of IPv4 or IPv6"))
+}
+
+/// `CLOCK_MONOTONIC`, the clock of the kernel's ring, in nanoseconds.
+pub(crate) fn monotonic_nanos() -> u64 {
+    let now = ClockId::CLOCK_MONOTONIC.now().expect("invariant: every kernel has CLOCK_MONOTONIC");
+    now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
+}
