@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::sockopt;
-use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage};
+use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage};
 use nix::time::ClockId;
 
 /// A system call to make now.
@@ -59,6 +59,42 @@ pub enum Reply {
     Flag(bool),
 }
 
+/// Rings the bell of a core that sleeps: adds 1 to its eventfd. Callable from any thread, which is why it does not
+/// go through a ring.
+///
+/// # Errors
+///
+/// The errno of `write(2)`; `EAGAIN` cannot happen, because a blocking eventfd at its maximum blocks.
+pub fn notify(bell: BorrowedFd<'_>) -> io::Result<()> {
+    let written = nix::unistd::write(bell, &1u64.to_ne_bytes())?;
+    debug_assert_eq!(written, 8, "an eventfd takes 8 bytes at once");
+    Ok(())
+}
+
+/// A socket address as the kernel reads it. It must live on the heap while an operation points to it.
+#[derive(Debug)]
+pub struct RawAddress(SockaddrStorage);
+
+impl RawAddress {
+    /// Where the address is.
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        self.0.as_ptr().expose_provenance() as u64
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn bytes(&self) -> u32 {
+        self.0.len()
+    }
+}
+
+impl From<SocketAddr> for RawAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self(SockaddrStorage::from(address))
+    }
+}
+
 pub(crate) fn make(call: Call<'_>) -> io::Result<Reply> {
     Ok(match call {
         Call::TcpSocket(address) => Reply::Descriptor(tcp_socket(&address)?),
@@ -102,7 +138,9 @@ fn inet(address: &SockaddrStorage) -> io::Result<SocketAddr> {
 }
 
 /// `CLOCK_MONOTONIC`, the clock of the kernel's ring, in nanoseconds.
-pub(crate) fn monotonic_nanos() -> u64 {
+#[must_use]
+#[allow(clippy::missing_panics_doc, reason = "cannot fail")]
+pub fn monotonic_nanos() -> u64 {
     let now = ClockId::CLOCK_MONOTONIC.now().expect("invariant: every kernel has CLOCK_MONOTONIC");
     now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
 }

@@ -1,6 +1,7 @@
 //! The kernel's ring, on the `io-uring` crate's mapped queues.
 #![allow(unsafe_code, reason = "entries are pushed and memory is registered: the duties go to the caller")]
 
+use std::collections::VecDeque;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::AsRawFd;
@@ -80,7 +81,7 @@ impl Ring for KernelRing {
         self.enter.enter(submit, want, until, call::monotonic_nanos)
     }
 
-    fn reap(&mut self, into: &mut Vec<Cqe>) {
+    fn reap(&mut self, into: &mut VecDeque<Cqe>) {
         into.extend(self.queues.completion().map(Cqe::from));
     }
 

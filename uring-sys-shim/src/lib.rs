@@ -24,7 +24,7 @@ mod setup;
 mod sqe;
 
 pub use buf_ring::BufRing;
-pub use call::{Call, Reply, SocketOption};
+pub use call::{Call, RawAddress, Reply, SocketOption, monotonic_nanos, notify};
 pub use cqe::Cqe;
 pub use error::{Cause, SetupError, Step};
 pub use features::Features;

@@ -4,6 +4,7 @@
 //! whichever ring is below.
 #![allow(unsafe_code, reason = "two methods whose callers owe the kernel valid memory")]
 
+use std::collections::VecDeque;
 use std::{fmt, io};
 
 use crate::{BufRing, Call, Cqe, Features, Reply, Sqe};
@@ -63,7 +64,7 @@ pub trait Ring {
     fn enter(&mut self, want: u32, until: Option<u64>) -> io::Result<()>;
 
     /// Moves all completions that are there to the end of `into`.
-    fn reap(&mut self, into: &mut Vec<Cqe>);
+    fn reap(&mut self, into: &mut VecDeque<Cqe>);
 
     /// Whether the kernel holds completions back until the next enter: deferred work or an overflowed queue.
     fn attention(&mut self) -> bool;

@@ -235,7 +235,7 @@ impl Ring for ScriptedRing {
         if waits { self.0.wait(until) } else { Ok(()) }
     }
 
-    fn reap(&mut self, into: &mut Vec<Cqe>) {
+    fn reap(&mut self, into: &mut VecDeque<Cqe>) {
         into.extend(self.0.0.borrow_mut().ready.drain(..));
     }
 

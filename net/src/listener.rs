@@ -1,0 +1,185 @@
+//! A TCP socket that listens.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use uring_runtime::io::{Acceptor, Option, Socket};
+
+use crate::address::first;
+use crate::{TcpStream, ToSocketAddrs};
+
+/// How many connections the kernel keeps that nobody has accepted, unless said. The kernel clamps it to
+/// `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// A TCP socket that listens for connections.
+///
+/// ```no_run
+/// # async fn demo() -> std::io::Result<()> {
+/// use uring_net::TcpListener;
+///
+/// let listener = TcpListener::bind("127.0.0.1:7000").await?;
+/// let (stream, peer) = listener.accept().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct TcpListener {
+    socket: Socket,
+    acceptor: Acceptor,
+}
+
+/// How a listener is bound.
+#[derive(Clone, Copy, Debug)]
+pub struct TcpListenerOptions {
+    backlog: i32,
+    reuse_port: bool,
+}
+
+impl Default for TcpListenerOptions {
+    fn default() -> Self {
+        Self { backlog: BACKLOG, reuse_port: false }
+    }
+}
+
+impl TcpListenerOptions {
+    /// The defaults: a backlog of 4,096 connections, and a port of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many connections the kernel keeps that nobody has accepted.
+    #[must_use]
+    pub fn backlog(mut self, connections: i32) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// Whether other sockets of this user may listen on the same port (`SO_REUSEPORT`): the kernel spreads
+    /// connections over them.
+    #[must_use]
+    pub fn reuse_port(mut self, on: bool) -> Self {
+        self.reuse_port = on;
+        self
+    }
+
+    /// Binds and listens.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpListener::bind`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind when the future is dropped.
+    pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+        first(address, async |address| {
+            let socket = Socket::tcp(address)?;
+            socket.set(Option::ReuseAddress(true))?;
+            if self.reuse_port {
+                socket.set(Option::ReusePort(true))?;
+            }
+            socket.bind(address)?;
+            socket.listen(self.backlog)?;
+            Ok(TcpListener::of(socket))
+        })
+        .await
+    }
+}
+
+impl TcpListener {
+    fn of(socket: Socket) -> Self {
+        Self { acceptor: Acceptor::new(socket.fd().clone()), socket }
+    }
+
+    /// Binds to an address and listens. Port 0 takes a free one: see [`local_addr`](TcpListener::local_addr).
+    ///
+    /// `SO_REUSEADDR` is set, so that a server can be started again at once.
+    ///
+    /// # Errors
+    ///
+    /// The errno of the last address that was tried, such as `EADDRINUSE` or `EACCES`; `InvalidInput` when the text
+    /// is no address.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind when the future is dropped.
+    pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        TcpListenerOptions::new().bind(address).await
+    }
+
+    /// Takes over a listener that was made elsewhere, such as one that systemd has passed. Whether it is
+    /// non-blocking does not matter.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `fcntl(2)`.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
+        // A non-blocking descriptor would make older kernels answer EAGAIN instead of waiting.
+        listener.set_nonblocking(false)?;
+        Ok(Self::of(Socket::from_owned(listener.into())))
+    }
+
+    /// Waits for a connection, and gives it with its peer's address.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `accept4(2)`, such as `EMFILE` when no descriptor is free. Peers that have given up while they
+    /// waited are passed over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no connection: the next `accept` gets it.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_ACCEPT`, one submission for many connections (5.19). At most about 128 connections wait in the
+    /// listener; the others wait in the kernel's backlog.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            let socket = Socket::from_fd(self.acceptor.accept().await?);
+            match socket.peer_addr() {
+                Ok(peer) => return Ok((TcpStream::of(socket), peer)),
+                // The peer has reset the connection already.
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `getsockname(2)`.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
+
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.fd().as_fd()
+    }
+}
+
+impl AsRawFd for TcpListener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.fd().as_raw_fd()
+    }
+}
+
+impl std::fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TcpListener").field("fd", &self.as_raw_fd()).finish()
+    }
+}

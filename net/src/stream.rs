@@ -1,0 +1,245 @@
+//! A TCP connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use uring_runtime::buf::{BufResult, IoBuf, IoBufMut, RecvBuf};
+use uring_runtime::io::{Option, Receiver, Sender, Socket};
+
+use crate::ToSocketAddrs;
+use crate::address::first;
+use crate::split::{OwnedReadHalf, OwnedWriteHalf};
+
+/// A TCP connection.
+///
+/// Reading and writing take `&self`, so one task can read while another writes; several readers, or several
+/// writers, are served in their order. Dropping it closes the connection at once, after the writes that have begun.
+///
+/// ```no_run
+/// # async fn echo(stream: uring_net::TcpStream) -> std::io::Result<()> {
+/// loop {
+///     let received = stream.recv().await?;
+///     if received.is_empty() {
+///         return Ok(());
+///     }
+///     stream.write_all(received).await.into_result()?;
+/// }
+/// # }
+/// ```
+pub struct TcpStream {
+    pub(crate) socket: Socket,
+    pub(crate) receiver: Receiver,
+    pub(crate) sender: Sender,
+}
+
+impl TcpStream {
+    pub(crate) fn of(socket: Socket) -> Self {
+        let fd = socket.fd();
+        Self { receiver: Receiver::new(fd.clone()), sender: Sender::new(fd.clone()), socket }
+    }
+
+    /// Connects to an address, or to the first of several that answers.
+    ///
+    /// # Errors
+    ///
+    /// The errno of the last address that was tried, such as `ECONNREFUSED`; `InvalidInput` when the text is no
+    /// address.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the socket: no connection is left half open.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_CONNECT`.
+    pub async fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
+        first(address, async |address| {
+            let socket = Socket::tcp(address)?.connect(address).await?;
+            Ok(Self::of(socket))
+        })
+        .await
+    }
+
+    /// Takes over a connection that was made elsewhere. Whether it is non-blocking does not matter.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `fcntl(2)`.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
+        // A non-blocking descriptor would make older kernels answer EAGAIN instead of waiting.
+        stream.set_nonblocking(false)?;
+        Ok(Self::of(Socket::from_owned(stream.into())))
+    }
+
+    /// Waits for bytes and gives them in a buffer of the core's pool; an empty one is the end of the stream.
+    ///
+    /// A connection that waits here holds no buffer. When all buffers are in use it waits in line for the next one.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `recv(2)`, such as `ECONNRESET`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no byte: the next read of the stream gets what arrived.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_RECV`, one submission for many receives (6.0), with a ring of provided buffers (5.19).
+    pub async fn recv(&self) -> io::Result<RecvBuf> {
+        self.receiver.recv().await
+    }
+
+    /// Reads into a buffer, from its beginning, and gives how many bytes that was. 0 is the end of the stream, or a
+    /// buffer without room.
+    ///
+    /// A `Vec<u8>` is filled up to its capacity and then holds exactly what was read.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](TcpStream::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no byte: the next read of the stream gets what arrived. The buffer is lost.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_RECV`. A buffer of more than [`recv_buffer_bytes`](uring_runtime::Builder::recv_buffer_bytes) is
+    /// given to the kernel itself; a smaller one is filled by a copy, and holds no memory of the kernel's meanwhile.
+    pub async fn read<B: IoBufMut>(&self, buf: B) -> BufResult<usize, B> {
+        self.receiver.read(buf).await
+    }
+
+    /// Fills the whole buffer: up to its capacity, for a `Vec<u8>`.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](TcpStream::recv), and `UnexpectedEof` when the stream ends before. The buffer holds what was read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no byte: what it had read goes back to the stream. The buffer is lost.
+    pub async fn read_exact<B: IoBufMut>(&self, buf: B) -> BufResult<(), B> {
+        self.receiver.read_exact(buf).await.map(drop)
+    }
+
+    /// Sends what the socket takes of a buffer, and gives how many bytes that was.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `send(2)`, such as `EPIPE` when the peer has closed. No signal is raised.
+    ///
+    /// # Cancel safety
+    ///
+    /// Before its turn, dropping the future sends nothing. A write that has begun is finished, and later ones wait
+    /// for it.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_SEND`.
+    pub async fn write<B: IoBuf>(&self, buf: B) -> BufResult<usize, B> {
+        self.sender.write(buf).await
+    }
+
+    /// Sends the whole buffer.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](TcpStream::write).
+    ///
+    /// # Cancel safety
+    ///
+    /// Before its turn, dropping the future sends nothing. A write that has begun is finished, whole, and later ones
+    /// wait for it: the peer never sees a torn message.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_SEND` with `MSG_WAITALL`.
+    pub async fn write_all<B: IoBuf>(&self, buf: B) -> BufResult<(), B> {
+        self.sender.write_all(buf).await.map(drop)
+    }
+
+    /// Ends the sending side, after the writes that have begun: the peer reads the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `shutdown(2)`, such as `ENOTCONN`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A shutdown that has begun is finished.
+    pub async fn shutdown(&self) -> io::Result<()> {
+        self.sender.shutdown().await
+    }
+
+    /// Whether small writes are sent at once instead of being collected (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    ///
+    /// The errno of `setsockopt(2)`.
+    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        self.socket.set(Option::NoDelay(on))
+    }
+
+    /// Whether `TCP_NODELAY` is on.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `getsockopt(2)`.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.socket.nodelay()
+    }
+
+    /// The own address.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `getsockname(2)`.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The peer's address.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `getpeername(2)`, such as `ENOTCONN`.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.peer_addr()
+    }
+
+    /// Splits the connection into a half that reads and a half that writes, which can go to different tasks of the
+    /// core.
+    #[must_use]
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        OwnedReadHalf::of(self)
+    }
+}
+
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.fd().as_fd()
+    }
+}
+
+impl AsRawFd for TcpStream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.fd().as_raw_fd()
+    }
+}
+
+impl std::fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TcpStream").field("fd", &self.as_raw_fd()).finish()
+    }
+}

@@ -1,0 +1,106 @@
+//! Received bytes, in a buffer that the kernel took from the core's pool.
+#![allow(unsafe_code, reason = "reads the pool's memory, and implements the unsafe buffer trait")]
+
+use std::fmt;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use super::{IoBuf, Pool};
+
+/// Bytes that a socket received.
+///
+/// It reads as a `[u8]`, and it is itself a buffer to write from, so that an echo sends the very memory that the
+/// kernel filled. Dropping it gives the memory back to the core's pool. It cannot leave its thread.
+pub struct RecvBuf {
+    start: NonNull<u8>,
+    bytes: u32,
+    home: Home,
+}
+
+enum Home {
+    Pool(Rc<Pool>, u16),
+    /// The memory is a box that this value owns, from `Box::into_raw`.
+    Heap(NonNull<[u8]>),
+    Nowhere,
+}
+
+impl RecvBuf {
+    /// No bytes: the end of a stream.
+    pub(crate) fn empty() -> Self {
+        Self { start: NonNull::dangling(), bytes: 0, home: Home::Nowhere }
+    }
+
+    /// The first `bytes` bytes of the pool's buffer `id`.
+    ///
+    /// # Safety
+    ///
+    /// The kernel must have given the buffer out in a completion, with so many bytes written, and this must be the
+    /// only value made for that completion.
+    pub(crate) unsafe fn pooled(pool: &Rc<Pool>, id: u16, bytes: u32) -> Self {
+        Self { start: pool.address(id), bytes, home: Home::Pool(Rc::clone(pool), id) }
+    }
+
+    /// Bytes on the heap, where there is no pool.
+    pub(crate) fn heap(bytes: &[u8]) -> Self {
+        let memory = NonNull::from(Box::leak(Box::<[u8]>::from(bytes)));
+        Self { start: memory.cast(), bytes: bytes.len() as u32, home: Home::Heap(memory) }
+    }
+
+    /// Forgets the first `bytes` bytes, which somebody has taken.
+    pub(crate) fn advance(&mut self, bytes: usize) {
+        assert!(bytes <= self.len(), "invariant: no more is taken than there is");
+        // SAFETY: the address stays inside of the bytes or at their end.
+        self.start = unsafe { self.start.add(bytes) };
+        self.bytes -= bytes as u32;
+    }
+}
+
+impl Deref for RecvBuf {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `start` and `bytes` lie in the pool's buffer, which nobody else uses until it is given back, or
+        // in the box that this value owns, or there are no bytes (docs/safety.md, S3).
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes as usize) }
+    }
+}
+
+// SAFETY: the bytes are in the pool or in a box, do not move with this value and are not written to while it lives.
+unsafe impl IoBuf for RecvBuf {
+    fn stable_ptr(&self) -> *const u8 {
+        self.start.as_ptr()
+    }
+
+    fn bytes_init(&self) -> usize {
+        self.bytes as usize
+    }
+}
+
+impl Drop for RecvBuf {
+    fn drop(&mut self) {
+        match &self.home {
+            Home::Pool(pool, id) => pool.give_back(*id),
+            // SAFETY: the memory came from a box, and this value is its only owner.
+            Home::Heap(memory) => drop(unsafe { Box::from_raw(memory.as_ptr()) }),
+            Home::Nowhere => {}
+        }
+    }
+}
+
+impl AsRef<[u8]> for RecvBuf {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for RecvBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let home = match self.home {
+            Home::Pool(_, id) => format!("pool {id}"),
+            Home::Heap(_) => "heap".to_owned(),
+            Home::Nowhere => "nowhere".to_owned(),
+        };
+        f.debug_struct("RecvBuf").field("bytes", &self.bytes).field("home", &home).finish()
+    }
+}

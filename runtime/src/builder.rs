@@ -1,0 +1,186 @@
+//! How a runtime is made, and why it could not be.
+
+use std::time::Duration;
+use std::{fmt, io};
+
+use uring_sys_shim::{Features, KernelRing, Ring, RingConfig, SetupError};
+
+use crate::buf::PoolConfig;
+use crate::core::{Core, CoreConfig};
+use crate::driver::AnyRing;
+use crate::runtime::Runtime;
+use crate::task::Inbox;
+
+/// Makes a [`Runtime`]. Every value has a unit and a limit, and a default that suits a server.
+///
+/// ```
+/// # fn main() -> Result<(), uring_runtime::BuildError> {
+/// let runtime = uring_runtime::Builder::new().recv_buffers_max(8192).build()?;
+/// runtime.block_on(async { /* … */ });
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a builder does nothing unless `build` is called"]
+pub struct Builder {
+    ring: RingConfig,
+    other: Option<Box<dyn Ring>>,
+    pool: PoolConfig,
+    drain_timeout: Duration,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self {
+            ring: RingConfig::default(),
+            other: None,
+            pool: PoolConfig { buffer_bytes: 2048, buffers_start: 256, buffers_max: 4096 },
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// Entries of the submission queue, rounded up to a power of two and at most 32,768. Default 256. With more
+    /// operations in one turn the queue is submitted in between.
+    pub fn submissions(mut self, entries: u32) -> Self {
+        self.ring.submissions = entries.max(1);
+        self
+    }
+
+    /// Entries of the completion queue, rounded up to a power of two, at most 65,536 and at least as many as
+    /// submissions. Default 4,096. A queue that overflows is slow, and loses nothing.
+    pub fn completions(mut self, entries: u32) -> Self {
+        self.ring.completions = entries.max(1);
+        self
+    }
+
+    /// Kernel threads at most for operations that need one: on files, and on anything that can block for ever. 0 is
+    /// the kernel's default. Default 8 and 64.
+    pub fn kernel_threads_max(mut self, files: u32, others: u32) -> Self {
+        self.ring.bounded_workers = files;
+        self.ring.unbounded_workers = others;
+        self
+    }
+
+    /// Bytes of a receive buffer of the pool, 64 to 1,048,576. Default 2,048.
+    pub fn recv_buffer_bytes(mut self, bytes: u32) -> Self {
+        self.pool.buffer_bytes = bytes.clamp(64, 1 << 20);
+        self
+    }
+
+    /// Receive buffers of the pool at first, 1 to 32,768. Default 256.
+    pub fn recv_buffers(mut self, buffers: u16) -> Self {
+        self.pool.buffers_start = buffers.clamp(1, 1 << 15);
+        self
+    }
+
+    /// Receive buffers of the pool at most, 1 to 32,768. Default 4,096. When all are in use, connections wait in
+    /// line for the next one.
+    pub fn recv_buffers_max(mut self, buffers: u16) -> Self {
+        self.pool.buffers_max = buffers.clamp(1, 1 << 15);
+        self
+    }
+
+    /// How long the end of the runtime waits for operations that were cancelled. What has not completed by then is
+    /// leaked, counted and reported once through `tracing`. Default 5 s.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.drain_timeout = timeout;
+        self
+    }
+
+    /// The kernel features that may be used where they are there. Default all. Fewer is for tests of what an older
+    /// kernel does.
+    pub fn features(mut self, allow: Features) -> Self {
+        self.ring.allow = allow;
+        self
+    }
+
+    /// Another ring than the kernel's, such as one that follows a test's script.
+    pub fn ring(mut self, ring: Box<dyn Ring>) -> Self {
+        self.other = Some(ring);
+        self
+    }
+
+    /// Makes the runtime, on and for the current thread.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] names the cause and the cure.
+    ///
+    /// # Kernel
+    ///
+    /// Linux 6.1 or newer.
+    pub fn build(self) -> Result<Runtime, BuildError> {
+        let inbox = Inbox::claim().ok_or(BuildError::TooManyRuntimes)?;
+        let ring = match self.other {
+            Some(ring) => AnyRing::Other(ring),
+            None => AnyRing::Kernel(KernelRing::new(&self.ring).map_err(BuildError::Ring)?),
+        };
+        let config = CoreConfig { pool: self.pool, drain_timeout: self.drain_timeout };
+        Core::new(ring, inbox, config).map(Runtime::from_core).map_err(BuildError::Resources)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("ring", &self.ring)
+            .field("pool", &self.pool)
+            .field("drain_timeout", &self.drain_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A runtime could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The ring could not be set up: see its cause and cure.
+    Ring(SetupError),
+    /// The receive buffers or the eventfd could not be made.
+    Resources(io::Error),
+    /// 1,024 runtimes are alive in this process already.
+    TooManyRuntimes,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::Ring(error) => error.fmt(f),
+            BuildError::Resources(error) => write!(
+                f,
+                "no runtime: its receive buffers or its eventfd could not be made ({error}); cure: free memory or \
+                 descriptors (`ulimit -n`, `ulimit -l`), or build with fewer `recv_buffers_max`"
+            ),
+            BuildError::TooManyRuntimes => f.write_str(
+                "no runtime: 1,024 are alive in this process already; cure: one for each core is enough, drop those \
+                 that are not used",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            BuildError::Ring(error) => Some(error),
+            BuildError::Resources(error) => Some(error),
+            BuildError::TooManyRuntimes => None,
+        }
+    }
+}
+
+impl From<BuildError> for io::Error {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Ring(error) => error.into(),
+            BuildError::Resources(ref cause) => io::Error::new(cause.kind(), error),
+            BuildError::TooManyRuntimes => io::Error::other(error),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! A core: a thread with its ring, its tasks and its timers.
+//!
+//! It owns everything that one runtime consists of, and hands out the driver for one step at a time: no code of
+//! users runs while the driver is borrowed. The loop is in [`turn`], the end in [`end`].
+
+mod end;
+mod place;
+mod turn;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use uring_sys_shim::{Call, Cqe, Features, Reply};
+
+use crate::buf::{Pool, PoolConfig};
+use crate::driver::{AnyRing, Driver, Key};
+use crate::io::Inlet;
+use crate::op::bell::Bell;
+use crate::op::{OnDrop, Operation};
+use crate::stats::Stats;
+use crate::task::{Inbox, Tasks};
+use crate::time::Timers;
+
+pub(crate) use place::{current_id, with_current};
+
+/// Where a core is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// It takes operations.
+    Open,
+    /// It cancels and drains what is in flight.
+    Ending,
+    /// The ring is closed, or given up with what is in flight.
+    Ended,
+}
+
+/// What a core is made with.
+pub(crate) struct CoreConfig {
+    pub(crate) pool: PoolConfig,
+    pub(crate) drain_timeout: Duration,
+}
+
+/// One thread's runtime.
+pub(crate) struct Core {
+    inbox: Inbox,
+    driver: RefCell<Driver>,
+    features: Features,
+    pub(crate) tasks: RefCell<Tasks>,
+    pub(crate) timers: RefCell<Timers>,
+    pool: RefCell<Option<Rc<Pool>>>,
+    /// Sockets that found no buffer in the pool, in the order in which they will be fed.
+    starved: RefCell<VecDeque<Rc<Inlet>>>,
+    /// Completions on their way from the ring to their operations.
+    reaped: RefCell<VecDeque<Cqe>>,
+    phase: Cell<Phase>,
+    config: CoreConfig,
+}
+
+impl Core {
+    /// A core on the current thread.
+    pub(crate) fn new(ring: AnyRing, inbox: Inbox, config: CoreConfig) -> io::Result<Rc<Self>> {
+        let mut driver = Driver::new(ring);
+        let features = driver.features();
+        let pool = if features.contains(Features::BUF_RING) && config.pool.buffers_max > 0 {
+            Some(Pool::new(config.pool, &mut driver)?)
+        } else {
+            None
+        };
+        let bell = match driver.call(Call::EventFd)? {
+            Reply::Descriptor(fd) => Arc::new(fd),
+            other => return Err(io::Error::other(format!("the ring made {other:?} for an eventfd"))),
+        };
+        inbox.open(Arc::clone(&bell));
+        let core = Rc::new(Self {
+            inbox,
+            driver: RefCell::new(driver),
+            features,
+            tasks: RefCell::default(),
+            timers: RefCell::default(),
+            pool: RefCell::new(pool),
+            starved: RefCell::default(),
+            reaped: RefCell::default(),
+            phase: Cell::new(Phase::Open),
+            config,
+        });
+        core.submit_detached(Bell { core: Rc::clone(&core), fd: bell, count: Box::new(0) });
+        Ok(core)
+    }
+
+    /// The core that runs on this thread now.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub(crate) fn current() -> Rc<Self> {
+        with_current(|core| core.map(Rc::clone)).unwrap_or_else(|| panic!("{}", Misuse::NoRuntime))
+    }
+
+    /// Refuses to go on when this is not the core that runs on this thread now.
+    ///
+    /// # Panics
+    ///
+    /// Outside of this core's runtime.
+    #[track_caller]
+    pub(crate) fn check(&self) {
+        match current_id() {
+            Some(id) if id == self.id() => {}
+            Some(_) => panic!("{}", Misuse::OtherRuntime),
+            None => panic!("{}", Misuse::NoRuntime),
+        }
+    }
+
+    /// The number that wakers know the core by.
+    #[inline]
+    pub(crate) fn id(&self) -> u16 {
+        self.inbox.id()
+    }
+
+    pub(crate) fn features(&self) -> Features {
+        self.features
+    }
+
+    /// Whether the core takes new operations.
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase.get() == Phase::Open
+    }
+
+    /// Nanoseconds on the ring's clock.
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        self.driver.borrow().now()
+    }
+
+    /// Starts an operation that a future waits for.
+    ///
+    /// # Panics
+    ///
+    /// Outside of this core's runtime.
+    #[track_caller]
+    pub(crate) fn submit<T: Operation>(&self, op: T, waker: &Waker) -> Key {
+        self.check();
+        self.driver.borrow_mut().submit(op, waker)
+    }
+
+    /// Starts an operation that belongs to a resource.
+    pub(crate) fn submit_detached<T: Operation>(&self, op: T) -> Key {
+        self.driver.borrow_mut().submit_detached(op)
+    }
+
+    /// Takes a completed operation, or leaves the waker.
+    pub(crate) fn poll_op<T: Operation>(&self, key: Key, waker: &Waker) -> Option<(T, Cqe)> {
+        self.driver.borrow_mut().poll(key, waker)
+    }
+
+    /// The future of an operation was dropped.
+    pub(crate) fn abandon(&self, key: Key, on_drop: OnDrop) {
+        let completed = {
+            let mut driver = self.driver.borrow_mut();
+            let completed = driver.abandon(key);
+            if completed.is_none() && on_drop == OnDrop::Cancel {
+                driver.cancel(key);
+            }
+            completed
+        };
+        if let Some((payload, cqe)) = completed {
+            payload.orphaned(cqe);
+        }
+    }
+
+    /// Notes that an operation is to be cancelled.
+    pub(crate) fn cancel(&self, key: Key) {
+        self.driver.borrow_mut().cancel(key);
+    }
+
+    /// Closes a descriptor that nothing uses: through the ring while the core runs, else at once.
+    pub(crate) fn close(&self, fd: OwnedFd) {
+        if self.is_open() && current_id() == Some(self.id()) && !self.driver.borrow().forked() {
+            self.driver.borrow_mut().close(fd);
+        }
+    }
+
+    pub(crate) fn call(&self, request: Call<'_>) -> io::Result<Reply> {
+        self.driver.borrow_mut().call(request)
+    }
+
+    /// The pool of receive buffers, where the kernel has buffer rings.
+    pub(crate) fn pool(&self) -> Option<Rc<Pool>> {
+        self.pool.borrow().clone()
+    }
+
+    /// A socket found no buffer. It is fed in its turn; the pool grows first, if it can.
+    pub(crate) fn starved(&self, inlet: &Rc<Inlet>) {
+        self.driver.borrow_mut().stats.starved += 1;
+        self.starved.borrow_mut().push_back(Rc::clone(inlet));
+        if let Some(pool) = self.pool() {
+            pool.grow();
+        }
+    }
+
+    /// What this core has done so far.
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = self.driver.borrow().stats;
+        stats.in_flight = self.driver.borrow().in_flight() as u64;
+        stats.polls = self.tasks.borrow().polls;
+        stats.tasks = self.tasks.borrow().len() as u64;
+        stats.buffers = self.pool().map_or(0, |pool| u64::from(pool.buffers()));
+        stats.buffers_free = self.pool().map_or(0, |pool| u64::from(pool.free()));
+        stats
+    }
+}
+
+/// How the runtime is used wrongly: the texts of its panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misuse {
+    NoRuntime,
+    OtherRuntime,
+    Nested,
+    Ended,
+}
+
+impl std::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Misuse::NoRuntime => {
+                "uring: no runtime runs on this thread; call this from within `Runtime::block_on`, `#[uring::main]` \
+                 or `#[uring::test]`"
+            }
+            Misuse::OtherRuntime => {
+                "uring: this belongs to another runtime than the one that runs on this thread; use it where it was \
+                 made"
+            }
+            Misuse::Nested => {
+                "uring: a runtime runs on this thread already; `.await` the future, or `spawn` it, instead of \
+                 blocking on it"
+            }
+            Misuse::Ended => "uring: this runtime has ended",
+        })
+    }
+}

@@ -1,0 +1,245 @@
+//! The driver: operations in flight between the core and its ring.
+//!
+//! It owns the ring, the records and the queues in front of the ring. It runs no code of users: what a completion
+//! asks for is handed out as a [`Delivery`] and done by the core when the driver is no longer borrowed. It knows
+//! nothing of tasks and time.
+
+mod any_ring;
+mod payload;
+mod record;
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{IntoRawFd, OwnedFd};
+use std::task::Waker;
+
+use uring_sys_shim::{Call, Cqe, Features, Register, Reply, Sqe, opcode};
+
+use crate::op::Operation;
+use crate::stats::Stats;
+
+pub(crate) use any_ring::AnyRing;
+pub(crate) use payload::Payload;
+pub(crate) use record::{Delivery, Key};
+
+/// `user_data` of entries that have no record: their completions carry nothing that anybody waits for.
+const TAG_CANCEL: u64 = u32::MAX as u64;
+const TAG_CLOSE: u64 = u32::MAX as u64 - 1;
+const _: () = assert!(TAG_CLOSE > record::INDEX_MAX as u64);
+
+/// What a driver panics with in a forked child.
+const FORKED: &str = "uring: this process is a fork of the one that runs the runtime, and its ring belongs to the \
+                      parent; start a runtime of its own in the child, before any other call";
+
+/// What an enter that did not fail came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entered {
+    Done,
+    /// A signal came, or the kernel wants completions to be reaped before it takes more. Nothing is lost: what was
+    /// not taken is still queued, and the next turn enters again.
+    Again,
+    /// The kernel had no memory for a request. As `Again`, but not at once.
+    Later,
+}
+
+/// The operations in flight on one ring.
+pub(crate) struct Driver {
+    ring: AnyRing,
+    records: record::Records,
+    /// Entries that found the submission queue full, in order.
+    backlog: VecDeque<Sqe>,
+    /// Operations to cancel. An intent waits here until its entry is queued: it can be late, never lost.
+    cancels: VecDeque<Key>,
+    pub(crate) stats: Stats,
+}
+
+impl Driver {
+    pub(crate) fn new(ring: AnyRing) -> Self {
+        Self {
+            ring,
+            records: record::Records::default(),
+            backlog: VecDeque::new(),
+            cancels: VecDeque::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Starts an operation that a future waits for.
+    pub(crate) fn submit<T: Operation>(&mut self, mut op: T, waker: &Waker) -> Key {
+        let sqe = op.entry();
+        let key = self.records.insert(Payload::new(op), waker.clone());
+        self.queue(sqe, key);
+        key
+    }
+
+    /// Starts an operation that belongs to a resource: its orphan step runs at its last completion.
+    pub(crate) fn submit_detached<T: Operation>(&mut self, mut op: T) -> Key {
+        let sqe = op.entry();
+        let key = self.records.insert_detached(Payload::new(op));
+        self.queue(sqe, key);
+        key
+    }
+
+    /// Takes a completed operation, or leaves the waker.
+    pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Option<(T, Cqe)> {
+        self.records.poll(key, waker)
+    }
+
+    /// The future that waited is gone, and its operation goes on by itself. What has completed already is handed
+    /// out for its orphan step.
+    pub(crate) fn abandon(&mut self, key: Key) -> Option<(Payload, Cqe)> {
+        self.stats.orphaned += 1;
+        self.records.abandon(key)
+    }
+
+    /// Notes that an operation is to be cancelled. It may complete normally all the same.
+    pub(crate) fn cancel(&mut self, key: Key) {
+        self.cancels.push_back(key);
+    }
+
+    /// Closes a descriptor through the ring, after everything that was queued before.
+    pub(crate) fn close(&mut self, fd: OwnedFd) {
+        let mut sqe = Sqe::new(opcode::CLOSE, fd.into_raw_fd());
+        sqe.flags = Sqe::SKIP_SUCCESS;
+        sqe.user_data = TAG_CLOSE;
+        self.push(sqe);
+    }
+
+    fn queue(&mut self, mut sqe: Sqe, key: Key) {
+        sqe.user_data = key.user_data();
+        self.push(sqe);
+    }
+
+    #[allow(unsafe_code, reason = "the one place where an entry goes to the ring")]
+    fn push(&mut self, sqe: Sqe) {
+        assert!(!self.ring.forked(), "{FORKED}");
+        self.stats.submissions += 1;
+        if self.backlog.is_empty() {
+            // SAFETY: the entry points to memory that its operation owns on the heap (contract of `Operation`), and
+            // the operation stays in its record until its last completion was reaped (docs/safety.md, S1). Entries
+            // without a record (close, cancel) point to no memory.
+            if unsafe { self.ring.push(&sqe) }.is_ok() {
+                return;
+            }
+        }
+        self.stats.backlogged += 1;
+        self.backlog.push_back(sqe);
+    }
+
+    /// Moves the cancel intents and the backlog to the submission queue as far as there is room.
+    #[allow(unsafe_code, reason = "the backlog's way to the ring")]
+    fn flush(&mut self) {
+        while let Some(key) = self.cancels.pop_front() {
+            if self.records.contains(key) {
+                let mut sqe = Sqe::new(opcode::ASYNC_CANCEL, -1);
+                sqe.addr = key.user_data();
+                sqe.flags = Sqe::SKIP_SUCCESS;
+                sqe.user_data = TAG_CANCEL;
+                self.stats.cancels += 1;
+                self.push(sqe);
+            }
+        }
+        while let Some(sqe) = self.backlog.front() {
+            // SAFETY: as in `push`.
+            if unsafe { self.ring.push(sqe) }.is_err() {
+                return;
+            }
+            self.backlog.pop_front();
+        }
+    }
+
+    /// Whether an enter would bring anything although no completion is waited for.
+    pub(crate) fn wants_enter(&mut self) -> bool {
+        !self.cancels.is_empty()
+            || !self.backlog.is_empty()
+            || self.ring.queued() > 0
+            || self.ring.attention()
+    }
+
+    /// Submits everything and waits for `want` completions at most until the clock reads `until`.
+    ///
+    /// This is the one place that knows what the errors of an enter mean.
+    pub(crate) fn enter(&mut self, want: u32, until: Option<u64>) -> io::Result<Entered> {
+        assert!(!self.ring.forked(), "{FORKED}");
+        loop {
+            self.flush();
+            // While entries wait behind a full queue the core must not sleep.
+            let rest = !self.backlog.is_empty();
+            self.stats.enters += 1;
+            let result = self.ring.enter(if rest { 0 } else { want }, until);
+            match result.map_err(|error| error.raw_os_error().ok_or(error)) {
+                Ok(()) if rest => {}
+                Ok(()) => return Ok(Entered::Done),
+                Err(Ok(libc::EINTR | libc::EBUSY)) => return Ok(Entered::Again),
+                Err(Ok(libc::EAGAIN)) => return Ok(Entered::Later),
+                Err(Ok(errno)) => return Err(io::Error::from_raw_os_error(errno)),
+                Err(Err(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Moves the completions that are there into `into`.
+    pub(crate) fn reap(&mut self, into: &mut VecDeque<Cqe>) {
+        self.ring.reap(into);
+    }
+
+    /// Brings one completion to its operation and says what is to be done for it.
+    pub(crate) fn deliver(&mut self, cqe: Cqe) -> Delivery {
+        self.stats.completions += 1;
+        if cqe.user_data == TAG_CANCEL || cqe.user_data == TAG_CLOSE {
+            // A cancel that found nothing or came too late, or a close that failed when nobody could be told: the
+            // operation's own completion is what counts (`io_uring_prep_cancel(3)`).
+            return Delivery::Nothing;
+        }
+        let delivery = self.records.deliver(cqe);
+        if matches!(delivery, Delivery::Unknown) {
+            self.stats.unknown += 1;
+        }
+        delivery
+    }
+
+    /// Asks the kernel to cancel everything that is in flight.
+    pub(crate) fn cancel_all(&mut self) {
+        // IORING_ASYNC_CANCEL_ALL and _ANY, Linux 5.19.
+        const ALL: u32 = 1 << 0;
+        const ANY: u32 = 1 << 2;
+        let mut sqe = Sqe::new(opcode::ASYNC_CANCEL, -1);
+        sqe.op_flags = ALL | ANY;
+        sqe.user_data = TAG_CANCEL;
+        self.stats.cancels += 1;
+        self.push(sqe);
+    }
+
+    /// How many operations have a record: in flight, or completed and not taken.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(crate) fn call(&mut self, request: Call<'_>) -> io::Result<Reply> {
+        self.ring.call(request)
+    }
+
+    /// Registers with the ring.
+    ///
+    /// # Safety
+    ///
+    /// As [`Ring::register`](uring_sys_shim::Ring::register).
+    #[allow(unsafe_code, reason = "hands the caller's duty on")]
+    pub(crate) unsafe fn register(&mut self, request: Register<'_>) -> io::Result<()> {
+        // SAFETY: the caller holds the contract.
+        unsafe { self.ring.register(request) }
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        self.ring.now()
+    }
+
+    pub(crate) fn features(&self) -> Features {
+        self.ring.features()
+    }
+
+    pub(crate) fn forked(&self) -> bool {
+        self.ring.forked()
+    }
+}

@@ -1,0 +1,173 @@
+//! The operations in flight, each under a key that no other operation will ever have.
+//!
+//! ```text
+//!              insert                last completion               take
+//!   (vacant) ─────────▶ Waiting ────────────────────▶ Completed ─────────▶ (vacant)
+//!                          │                               │
+//!                  abandon │                       abandon │
+//!                          ▼        last completion        ▼
+//!                       Orphaned ───────────────────▶ orphan step ───────▶ (vacant)
+//! ```
+//!
+//! The record is the only owner of the memory that the kernel can see. It leaves the table at the operation's last
+//! completion and never before.
+
+use std::task::Waker;
+
+use slab::Slab;
+use uring_sys_shim::Cqe;
+
+use crate::driver::payload::Payload;
+use crate::op::Operation;
+
+/// Names one operation: its place in the table and a number that is used once in four billion operations.
+///
+/// As `user_data` the generation is the upper half and the place the lower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    index: u32,
+    generation: u32,
+}
+
+impl Key {
+    pub(crate) fn user_data(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    pub(crate) fn from_user_data(user_data: u64) -> Self {
+        Self { index: user_data as u32, generation: (user_data >> 32) as u32 }
+    }
+}
+
+/// Places from here on are tags of entries that have no record.
+pub(crate) const INDEX_MAX: u32 = u32::MAX - 16;
+
+struct Record {
+    generation: u32,
+    stage: Stage,
+    payload: Payload,
+}
+
+enum Stage {
+    /// In flight; the future that waits has left its waker, once it was polled again.
+    Waiting(Option<Waker>),
+    /// In flight, and nobody waits: the orphan step runs at the last completion.
+    Orphaned,
+    /// The last completion is there, and its future has not come for it yet.
+    Completed(Cqe),
+}
+
+/// What a completion asks for, to be done when the table is no longer borrowed.
+pub(crate) enum Delivery {
+    /// Nobody is waiting yet, or a key that is not in the table: see the count.
+    Nothing,
+    /// Wake the future.
+    Wake(Waker),
+    /// Run the operation's orphan step.
+    Orphan(Payload, Cqe),
+    /// Cancel the operation: what it feeds is full. Its waker, if it has one.
+    Cancel(Key, Option<Waker>),
+    /// No such operation: a completion that came twice, or too late.
+    Unknown,
+}
+
+/// All operations in flight.
+#[derive(Default)]
+pub(crate) struct Records {
+    slab: Slab<Record>,
+    generation: u32,
+}
+
+impl Records {
+    /// How many operations have a record.
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Adds an operation that a future waits for.
+    pub(crate) fn insert(&mut self, payload: Payload, waker: Waker) -> Key {
+        self.add(payload, Stage::Waiting(Some(waker)))
+    }
+
+    /// Adds an operation that belongs to a resource instead of a future.
+    pub(crate) fn insert_detached(&mut self, payload: Payload) -> Key {
+        self.add(payload, Stage::Orphaned)
+    }
+
+    fn add(&mut self, payload: Payload, stage: Stage) -> Key {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let index = self.slab.insert(Record { generation, stage, payload });
+        assert!(
+            index < INDEX_MAX as usize,
+            "invariant: memory ends before four billion operations in flight"
+        );
+        Key { index: index as u32, generation }
+    }
+
+    fn find(&mut self, key: Key) -> Option<&mut Record> {
+        self.slab.get_mut(key.index as usize).filter(|record| record.generation == key.generation)
+    }
+
+    /// Whether the operation is still in the table.
+    pub(crate) fn contains(&self, key: Key) -> bool {
+        self.slab.get(key.index as usize).is_some_and(|record| record.generation == key.generation)
+    }
+
+    /// Takes a completed operation out, or leaves the waker for when it completes.
+    pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Option<(T, Cqe)> {
+        let record = self.find(key).expect("invariant: a future's record lives until the future took it");
+        match &mut record.stage {
+            Stage::Completed(cqe) => {
+                let cqe = *cqe;
+                let record = self.slab.remove(key.index as usize);
+                Some((record.payload.take(), cqe))
+            }
+            Stage::Waiting(Some(known)) if known.will_wake(waker) => None,
+            stage => {
+                *stage = Stage::Waiting(Some(waker.clone()));
+                None
+            }
+        }
+    }
+
+    /// The future is gone. A completed operation is handed out for its orphan step.
+    pub(crate) fn abandon(&mut self, key: Key) -> Option<(Payload, Cqe)> {
+        let record = self.find(key)?;
+        if let Stage::Completed(cqe) = record.stage {
+            let record = self.slab.remove(key.index as usize);
+            return Some((record.payload, cqe));
+        }
+        record.stage = Stage::Orphaned;
+        None
+    }
+
+    /// Brings a completion to its operation.
+    pub(crate) fn deliver(&mut self, cqe: Cqe) -> Delivery {
+        let key = Key::from_user_data(cqe.user_data);
+        let Some(record) = self.find(key) else {
+            return Delivery::Unknown;
+        };
+        if cqe.more() {
+            let more = record.payload.more(cqe);
+            return match (more.cancel, more.wake) {
+                (true, wake) => Delivery::Cancel(key, wake),
+                (false, Some(waker)) => Delivery::Wake(waker),
+                (false, None) => Delivery::Nothing,
+            };
+        }
+        match &mut record.stage {
+            Stage::Orphaned => {
+                let record = self.slab.remove(key.index as usize);
+                Delivery::Orphan(record.payload, cqe)
+            }
+            Stage::Waiting(waker) => {
+                let waker = waker.take();
+                record.stage = Stage::Completed(cqe);
+                waker.map_or(Delivery::Nothing, Delivery::Wake)
+            }
+            // A second last completion: no kernel posts one.
+            Stage::Completed(_) => Delivery::Unknown,
+        }
+    }
+}

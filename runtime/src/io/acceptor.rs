@@ -1,0 +1,164 @@
+//! The accepting side of a listening socket.
+//!
+//! Connections that the kernel has handed over wait here until somebody asks: none is lost with a future that was
+//! dropped, and none is accepted without bound.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use uring_sys_shim::Features;
+
+use super::Fd;
+use super::line::{Line, Place};
+use crate::driver::Key;
+use crate::op::More;
+use crate::op::accept::Accept;
+use crate::op::recv::Shots;
+
+/// With so many connections waiting for somebody to ask, the kernel is told to stop: further ones wait in the
+/// kernel's own backlog, where peers feel it.
+const WAITING_MAX: usize = 128;
+
+/// What a listener has accepted and what it waits for.
+pub(crate) struct Backlog {
+    fd: Fd,
+    accepted: RefCell<VecDeque<OwnedFd>>,
+    /// Of an accept that failed, and nobody was told yet.
+    error: Cell<Option<io::Error>>,
+    armed: Cell<Option<Key>>,
+    stopping: Cell<bool>,
+    /// The listener is gone: what still arrives is closed.
+    unwanted: Cell<bool>,
+    waker: Cell<Option<Waker>>,
+    line: Line,
+}
+
+impl Backlog {
+    fn arm(self: &Rc<Self>) {
+        if self.armed.get().is_some() {
+            return;
+        }
+        let core = self.fd.core();
+        core.check();
+        let many = core.features().contains(Features::ACCEPT_MULTISHOT);
+        let shots = if many { Shots::Many } else { Shots::One };
+        let accept = Accept { fd: self.fd.clone(), backlog: Rc::clone(self), shots };
+        self.armed.set(Some(core.submit_detached(accept)));
+    }
+
+    fn take_in(&self, connection: io::Result<OwnedFd>) {
+        match connection {
+            _ if self.unwanted.get() => drop(connection),
+            Ok(connection) => self.accepted.borrow_mut().push_back(connection),
+            Err(error) => match error.raw_os_error() {
+                // Cancelled because enough wait, interrupted, or a peer that has given up before it was accepted
+                // (`accept(2)`, "Error handling"): the next one is as good.
+                Some(libc::ECANCELED | libc::EINTR | libc::ECONNABORTED | libc::EPROTO) => {}
+                _ => self.error.set(Some(error)),
+            },
+        }
+    }
+
+    /// A connection came, and more will. Runs while the driver is borrowed.
+    pub(crate) fn arrived(&self, connection: io::Result<OwnedFd>) -> More {
+        self.take_in(connection);
+        let full = self.accepted.borrow().len() >= WAITING_MAX;
+        More { wake: self.waker.take(), cancel: full && !self.stopping.replace(true) }
+    }
+
+    /// The armed accept has ended.
+    pub(crate) fn ended(self: &Rc<Self>, connection: io::Result<OwnedFd>) {
+        self.armed.set(None);
+        self.stopping.set(false);
+        self.take_in(connection);
+        // Whoever waits finds what came, or arms again.
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn take(&self) -> Option<io::Result<OwnedFd>> {
+        if let Some(connection) = self.accepted.borrow_mut().pop_front() {
+            return Some(Ok(connection));
+        }
+        self.error.take().map(Err)
+    }
+}
+
+/// The accepting side of a listening socket, as its listener owns it. Dropping it closes what nobody has taken.
+pub struct Acceptor(Rc<Backlog>);
+
+impl Acceptor {
+    /// The accepting side of a socket that listens.
+    #[must_use]
+    pub fn new(fd: Fd) -> Self {
+        Self(Rc::new(Backlog {
+            fd,
+            accepted: RefCell::default(),
+            error: Cell::new(None),
+            armed: Cell::new(None),
+            stopping: Cell::new(false),
+            unwanted: Cell::new(false),
+            waker: Cell::new(None),
+            line: Line::default(),
+        }))
+    }
+
+    /// Waits for a connection.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `accept4(2)`, such as `EMFILE` when no descriptor is free.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no connection: what comes stays with the listener.
+    pub async fn accept(&self) -> io::Result<Fd> {
+        let mut waiting = Waiting { backlog: &self.0, place: Place::Outside };
+        let connection = std::future::poll_fn(|cx| Pin::new(&mut waiting).poll(cx)).await?;
+        Ok(Fd::new(self.0.fd.core(), connection))
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        self.0.unwanted.set(true);
+        drop(self.0.accepted.take());
+        if let Some(key) = self.0.armed.get() {
+            self.0.fd.core().cancel(key);
+        }
+    }
+}
+
+struct Waiting<'a> {
+    backlog: &'a Rc<Backlog>,
+    place: Place,
+}
+
+impl Waiting<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<OwnedFd>> {
+        if self.backlog.line.poll_enter(&mut self.place, cx.waker()).is_pending() {
+            return Poll::Pending;
+        }
+        if let Some(connection) = self.backlog.take() {
+            return Poll::Ready(connection);
+        }
+        self.backlog.waker.set(Some(cx.waker().clone()));
+        self.backlog.arm();
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.place == Place::Head {
+            self.backlog.waker.set(None);
+        }
+        self.backlog.line.leave(&mut self.place);
+    }
+}

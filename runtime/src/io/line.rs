@@ -1,0 +1,119 @@
+//! Futures in a line: one at a time, first come, first served.
+//!
+//! A socket has a line for each direction. It owns no data and does not know what is waited for.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::task::{Poll, Waker};
+
+/// The line itself.
+#[derive(Default)]
+pub(crate) struct Line {
+    busy: Cell<bool>,
+    /// Who waits, oldest first. As long as the tasks that use one socket at once.
+    waiting: RefCell<VecDeque<(u64, Waker)>>,
+    /// Whose turn it is, who has not been polled since.
+    called: Cell<Option<u64>>,
+    tickets: Cell<u64>,
+}
+
+/// A future's place.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Not in the line.
+    #[default]
+    Outside,
+    /// Waiting, with this number.
+    Waiting(u64),
+    /// At the head: its turn.
+    Head,
+}
+
+impl Line {
+    /// Waits for the head of the line.
+    pub(crate) fn poll_enter(&self, place: &mut Place, waker: &Waker) -> Poll<()> {
+        match *place {
+            Place::Head => return Poll::Ready(()),
+            Place::Outside if !self.busy.replace(true) => {
+                *place = Place::Head;
+                return Poll::Ready(());
+            }
+            Place::Outside => {
+                let ticket = self.tickets.get();
+                self.tickets.set(ticket + 1);
+                self.waiting.borrow_mut().push_back((ticket, waker.clone()));
+                *place = Place::Waiting(ticket);
+            }
+            Place::Waiting(ticket) if self.called.get() == Some(ticket) => {
+                self.called.set(None);
+                *place = Place::Head;
+                return Poll::Ready(());
+            }
+            Place::Waiting(ticket) => {
+                if let Some(entry) = self.waiting.borrow_mut().iter_mut().find(|entry| entry.0 == ticket) {
+                    entry.1.clone_from(waker);
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Leaves the line, from wherever the place is; the next one is called.
+    pub(crate) fn leave(&self, place: &mut Place) {
+        match std::mem::take(place) {
+            Place::Outside => {}
+            Place::Head => self.call_next(),
+            Place::Waiting(ticket) if self.called.get() == Some(ticket) => {
+                // Called, and dropped before it came: the turn goes on to the next, or it would be lost.
+                self.called.set(None);
+                self.call_next();
+            }
+            Place::Waiting(ticket) => self.waiting.borrow_mut().retain(|entry| entry.0 != ticket),
+        }
+    }
+
+    fn call_next(&self) {
+        let next = self.waiting.borrow_mut().pop_front();
+        match next {
+            Some((ticket, waker)) => {
+                self.called.set(Some(ticket));
+                waker.wake();
+            }
+            None => self.busy.set(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enter(line: &Line, place: &mut Place) -> bool {
+        line.poll_enter(place, Waker::noop()).is_ready()
+    }
+
+    #[test]
+    fn the_line_is_served_in_order_and_a_turn_is_passed_on_by_who_leaves() {
+        let line = Line::default();
+        let [mut a, mut b, mut c] = [Place::Outside, Place::Outside, Place::Outside];
+        assert!(enter(&line, &mut a));
+        assert!(!enter(&line, &mut b) && !enter(&line, &mut c));
+        line.leave(&mut a);
+        assert!(!enter(&line, &mut a), "a newcomer does not overtake");
+        // `b` was called and leaves without having come. The break is doing nothing there: `c` would wait for ever.
+        line.leave(&mut b);
+        assert!(enter(&line, &mut c));
+        line.leave(&mut c);
+        assert!(enter(&line, &mut a));
+    }
+
+    #[test]
+    fn who_leaves_while_waiting_is_not_called() {
+        let line = Line::default();
+        let [mut a, mut b] = [Place::Outside, Place::Outside];
+        assert!(enter(&line, &mut a) && !enter(&line, &mut b));
+        line.leave(&mut b);
+        line.leave(&mut a);
+        assert!(enter(&line, &mut b));
+    }
+}

@@ -1,0 +1,23 @@
+//! Sockets' operations, owned by the socket.
+//!
+//! An armed receive or accept, and what it brought that nobody has taken yet, lives here and not in the future that
+//! waits: a future is only a place in the line. So a dropped `recv`, `read` or `accept` loses nothing.
+
+mod acceptor;
+mod fd;
+mod line;
+mod read;
+mod receiver;
+mod sender;
+mod socket;
+
+pub use acceptor::Acceptor;
+pub use fd::Fd;
+pub use read::Read;
+pub use receiver::{Receiver, Recv};
+pub use sender::{Sender, Write};
+pub use socket::{Option, Socket};
+
+pub(crate) use acceptor::Backlog;
+pub(crate) use receiver::Inlet;
+pub(crate) use sender::Outlet;

@@ -1,0 +1,273 @@
+//! The receiving side of a socket.
+//!
+//! The inlet owns the armed receive and a stash of what arrived. It has three ways to receive:
+//!
+//! * pooled, many times over: one submission, and the kernel takes a buffer whenever bytes are there;
+//! * pooled, once: while buffers are short, so that each connection gets one in its turn;
+//! * into a buffer of its own, where the kernel has no buffer rings.
+//!
+//! A read with a large buffer of its own is the fourth: see [`Read`](super::Read).
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use uring_sys_shim::{Cqe, Features};
+
+use super::Fd;
+use super::line::{Line, Place};
+use crate::buf::{Pool, RecvBuf};
+use crate::core::Core;
+use crate::driver::Key;
+use crate::op::More;
+use crate::op::recv::{RecvInto, RecvPooled, Shots};
+
+/// Bytes of the inlet's own buffer, without a pool.
+const OWN_BYTES: usize = 2048;
+
+/// Where a stream of bytes stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// More may come.
+    Flowing,
+    /// The peer has ended the stream.
+    Ended,
+    /// A receive failed with this errno, and nobody was told yet.
+    Failed(i32),
+    /// Nobody can ask any more: what still arrives is dropped.
+    Unwanted,
+}
+
+/// What a socket has received and what it waits for.
+pub(crate) struct Inlet {
+    pub(super) fd: Fd,
+    /// What arrived and nobody has taken, in order. Bounded by the pool's share for one connection.
+    stash: RefCell<VecDeque<RecvBuf>>,
+    course: Cell<Course>,
+    /// The receive in flight.
+    armed: Cell<Option<Key>>,
+    /// Whether the armed receive was cancelled, because the stash is full.
+    stopping: Cell<bool>,
+    /// Who is at the head of the line and waits for bytes.
+    waker: Cell<Option<Waker>>,
+    pub(super) line: Line,
+}
+
+/// What the head of the line finds.
+pub(super) enum Found {
+    /// Nothing yet: the waker was left.
+    Nothing,
+    /// Bytes are in the stash.
+    Bytes,
+    /// The stream has ended.
+    End,
+}
+
+impl Inlet {
+    pub(super) fn core(&self) -> &Rc<Core> {
+        self.fd.core()
+    }
+
+    /// Looks for bytes, the end or an error; otherwise leaves the waker. An error is told once.
+    pub(super) fn look(&self, waker: &Waker) -> io::Result<Found> {
+        if !self.stash.borrow().is_empty() {
+            return Ok(Found::Bytes);
+        }
+        match self.course.get() {
+            Course::Flowing | Course::Unwanted => {
+                self.waker.set(Some(waker.clone()));
+                Ok(Found::Nothing)
+            }
+            Course::Ended => Ok(Found::End),
+            Course::Failed(errno) => {
+                self.course.set(Course::Flowing);
+                Err(io::Error::from_raw_os_error(errno))
+            }
+        }
+    }
+
+    pub(super) fn pop(&self) -> Option<RecvBuf> {
+        self.stash.borrow_mut().pop_front()
+    }
+
+    /// Puts bytes back that somebody took and could not use.
+    pub(super) fn unpop(&self, bytes: RecvBuf) {
+        self.stash.borrow_mut().push_front(bytes);
+    }
+
+    pub(super) fn is_armed(&self) -> bool {
+        self.armed.get().is_some()
+    }
+
+    pub(super) fn set_armed(&self, key: Option<Key>) {
+        self.armed.set(key);
+    }
+
+    pub(super) fn set_ended(&self) {
+        self.course.set(Course::Ended);
+    }
+
+    /// Starts to receive, unless something is armed already.
+    pub(super) fn arm(self: &Rc<Self>) {
+        if self.is_armed() {
+            return;
+        }
+        let core = self.core();
+        core.check();
+        let (fd, inlet) = (self.fd.clone(), Rc::clone(self));
+        let key = match core.pool() {
+            Some(pool) => {
+                let many = core.features().contains(Features::RECV_MULTISHOT) && !pool.is_short();
+                let shots = if many { Shots::Many } else { Shots::One };
+                core.submit_detached(RecvPooled { fd, inlet, pool, shots })
+            }
+            None => {
+                core.submit_detached(RecvInto { fd, inlet, buf: Vec::with_capacity(OWN_BYTES), filled: 0 })
+            }
+        };
+        self.armed.set(Some(key));
+    }
+
+    /// Bytes arrived, and more will. Runs while the driver is borrowed.
+    pub(crate) fn arrived(&self, bytes: RecvBuf, share: usize) -> More {
+        if self.course.get() == Course::Unwanted {
+            return More::default();
+        }
+        let mut stash = self.stash.borrow_mut();
+        stash.push_back(bytes);
+        let cancel = stash.len() >= share && !self.stopping.replace(true);
+        More { wake: self.waker.take(), cancel }
+    }
+
+    /// The armed receive has ended, perhaps with bytes.
+    pub(crate) fn ended(self: &Rc<Self>, cqe: Cqe, bytes: Option<RecvBuf>) {
+        self.armed.set(None);
+        self.stopping.set(false);
+        if self.course.get() == Course::Unwanted {
+            return;
+        }
+        let brought = bytes.is_some();
+        self.stash.borrow_mut().extend(bytes);
+        match cqe.errno() {
+            0 if cqe.res == 0 => self.course.set(Course::Ended),
+            // Cancelled because the stash was full, or interrupted: armed again when somebody asks.
+            0 | libc::ECANCELED | libc::EINTR => {}
+            libc::ENOBUFS => {
+                self.core().starved(self);
+                return;
+            }
+            errno => self.course.set(Course::Failed(errno)),
+        }
+        let Some(waker) = self.waker.take() else { return };
+        if brought || !self.stash.borrow().is_empty() || self.course.get() != Course::Flowing {
+            waker.wake();
+        } else {
+            self.waker.set(Some(waker));
+            // A core that ends takes no operation any more.
+            if self.core().is_open() {
+                self.arm();
+            }
+        }
+    }
+
+    /// Buffers are there again for an inlet that found none. Gives `false` when nobody waits any more.
+    pub(crate) fn feed(self: &Rc<Self>) -> bool {
+        let waker = self.waker.take();
+        let wanted = waker.is_some() && self.course.get() == Course::Flowing;
+        self.waker.set(waker);
+        if wanted {
+            self.arm();
+        }
+        wanted
+    }
+
+    /// The head of the line goes away.
+    pub(super) fn forget_waker(&self) {
+        self.waker.set(None);
+    }
+
+    pub(super) fn pool(&self) -> Option<Rc<Pool>> {
+        self.core().pool()
+    }
+}
+
+/// The receiving side of a socket, as its stream owns it. Dropping it ends the receive that is armed.
+pub struct Receiver(Rc<Inlet>);
+
+impl Receiver {
+    /// The receiving side of a connected socket.
+    #[must_use]
+    pub fn new(fd: Fd) -> Self {
+        Self(Rc::new(Inlet {
+            fd,
+            stash: RefCell::default(),
+            course: Cell::new(Course::Flowing),
+            armed: Cell::new(None),
+            stopping: Cell::new(false),
+            waker: Cell::new(None),
+            line: Line::default(),
+        }))
+    }
+
+    pub(super) fn inlet(&self) -> &Rc<Inlet> {
+        &self.0
+    }
+
+    /// Waits for bytes, in a buffer of the core's pool. An empty one is the end of the stream.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: what arrives stays with the socket.
+    pub fn recv(&self) -> Recv<'_> {
+        Recv { inlet: &self.0, place: Place::Outside }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.0.course.set(Course::Unwanted);
+        let stash = self.0.stash.take();
+        drop(stash);
+        if let Some(key) = self.0.armed.get() {
+            self.0.core().cancel(key);
+        }
+    }
+}
+
+/// Waits for bytes: see [`Receiver::recv`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Recv<'a> {
+    inlet: &'a Rc<Inlet>,
+    place: Place,
+}
+
+impl Future for Recv<'_> {
+    type Output = io::Result<RecvBuf>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.inlet.line.poll_enter(&mut this.place, cx.waker()).is_pending() {
+            return Poll::Pending;
+        }
+        match this.inlet.look(cx.waker())? {
+            Found::Bytes => Poll::Ready(Ok(this.inlet.pop().unwrap_or_else(RecvBuf::empty))),
+            Found::End => Poll::Ready(Ok(RecvBuf::empty())),
+            Found::Nothing => {
+                this.inlet.arm();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Recv<'_> {
+    fn drop(&mut self) {
+        if self.place == Place::Head {
+            self.inlet.forget_waker();
+        }
+        self.inlet.line.leave(&mut self.place);
+    }
+}

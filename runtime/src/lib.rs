@@ -1,0 +1,24 @@
+//! The core of `uring`: an executor that submits operations to io_uring and completes futures from its completions.
+//!
+//! Users take it through the facade, the crate `uring`. Modules in reading order: [`op`] says what an operation is,
+//! `driver` keeps those in flight, `core` runs the loop, [`task`] and [`time`] are what it runs, [`buf`] is what
+//! operations own, [`io`] and [`fs`] are what users hold.
+
+mod op;
+
+mod builder;
+mod core;
+mod driver;
+mod runtime;
+mod stats;
+
+pub mod buf;
+pub mod fs;
+pub mod io;
+pub mod task;
+pub mod time;
+
+pub use builder::{BuildError, Builder};
+pub use runtime::{Runtime, is_running, stats};
+pub use stats::Stats;
+pub use uring_sys_shim::{Cause, Features, Ring, SetupError, Step};

@@ -1,0 +1,43 @@
+//! The armed read of a core's eventfd: how another thread wakes a core that sleeps.
+#![allow(unsafe_code, reason = "the entry points to the counter")]
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use uring_sys_shim::{Cqe, Sqe, opcode};
+
+use super::{OnDrop, Operation};
+use crate::core::Core;
+
+/// Reads the eventfd, again and again.
+pub(crate) struct Bell {
+    pub(crate) core: Rc<Core>,
+    pub(crate) fd: Arc<OwnedFd>,
+    /// Boxed: the kernel writes it at completion.
+    pub(crate) count: Box<u64>,
+}
+
+// SAFETY: the entry points to the boxed counter, which the operation owns.
+unsafe impl Operation for Bell {
+    type Output = ();
+    const ON_DROP: OnDrop = OnDrop::LetRun;
+
+    fn entry(&mut self) -> Sqe {
+        let mut sqe = Sqe::new(opcode::READ, self.fd.as_raw_fd());
+        sqe.addr = (&raw mut *self.count).expose_provenance() as u64;
+        sqe.len = size_of::<u64>() as u32;
+        sqe
+    }
+
+    fn finish(self, _cqe: Cqe) {}
+
+    fn orphaned(self, _cqe: Cqe) {
+        // Armed again before the inbox is looked at, so that no ring goes unheard. When the runtime ends, the
+        // read was cancelled, and the core takes no more operations.
+        let core = Rc::clone(&self.core);
+        if core.is_open() {
+            core.submit_detached(self);
+        }
+    }
+}

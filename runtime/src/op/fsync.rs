@@ -1,0 +1,45 @@
+//! `fsync(2)` and `fdatasync(2)`.
+#![allow(unsafe_code, reason = "implements the unsafe trait Operation")]
+
+use std::io;
+
+use uring_sys_shim::{Cqe, Sqe, opcode};
+
+use super::{OnDrop, Operation};
+use crate::io::Fd;
+
+/// `IORING_FSYNC_DATASYNC`.
+const DATASYNC: u32 = 1;
+
+/// What is to reach the disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The content and all metadata.
+    All,
+    /// The content, and the metadata that is needed to read it.
+    Data,
+}
+
+/// Makes what was written durable.
+pub(crate) struct Fsync {
+    pub(crate) fd: Fd,
+    pub(crate) extent: Extent,
+}
+
+// SAFETY: the entry points to no memory.
+unsafe impl Operation for Fsync {
+    type Output = io::Result<()>;
+    const ON_DROP: OnDrop = OnDrop::LetRun;
+
+    fn entry(&mut self) -> Sqe {
+        let mut sqe = Sqe::new(opcode::FSYNC, self.fd.raw());
+        sqe.op_flags = if self.extent == Extent::Data { DATASYNC } else { 0 };
+        sqe
+    }
+
+    fn finish(self, cqe: Cqe) -> io::Result<()> {
+        cqe.result().map(drop)
+    }
+
+    fn orphaned(self, _cqe: Cqe) {}
+}

@@ -1,0 +1,136 @@
+//! Operations: what each one submits, what its completion means, and who owns what when nobody waits any more.
+//!
+//! One file an operation. An operation is a value that owns everything its entry points to; the driver keeps it in
+//! a record from submission to the last completion. Two things can happen then: its future takes it
+//! ([`Operation::finish`]), or, the future being gone, its orphan step runs ([`Operation::orphaned`]), which every
+//! operation must define: a descriptor it made is closed, bytes and sockets go to their owner, a buffer goes back.
+
+pub(crate) mod accept;
+pub(crate) mod bell;
+pub(crate) mod close;
+pub(crate) mod connect;
+pub(crate) mod fsync;
+pub(crate) mod open;
+pub(crate) mod read;
+pub(crate) mod recv;
+pub(crate) mod send;
+pub(crate) mod shutdown;
+pub(crate) mod statx;
+pub(crate) mod write;
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use uring_sys_shim::{Cqe, Sqe};
+
+use crate::core::Core;
+use crate::driver::Key;
+
+/// The most bytes that the kernel moves in one read or write (`MAX_RW_COUNT`, `read(2)`). Longer regions are
+/// clamped: a short count is always possible anyway.
+pub(crate) const BYTES_MAX: usize = 0x7fff_f000;
+
+/// The length of a region as an entry carries it.
+pub(crate) fn clamp(bytes: usize) -> u32 {
+    bytes.min(BYTES_MAX) as u32
+}
+
+/// Whether an operation is cancelled when the future that waits for it is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnDrop {
+    /// Nobody wants the result: cancel.
+    Cancel,
+    /// It was begun and is finished, or its resource wants what it brings.
+    LetRun,
+}
+
+/// What a completion that is not the last asks for.
+#[derive(Default)]
+pub(crate) struct More {
+    /// Whom to wake.
+    pub(crate) wake: Option<Waker>,
+    /// Whether the operation is to be cancelled, because whom it feeds is full.
+    pub(crate) cancel: bool,
+}
+
+/// One kind of operation.
+///
+/// # Safety
+///
+/// Whatever the entry of [`entry`](Operation::entry) points to must be on the heap (or static) and owned by the
+/// operation, at an address that does not change when the operation value moves; and the operation must not touch
+/// it, where the kernel writes, before `finish` or `orphaned`. It stays valid until the operation is dropped.
+#[allow(unsafe_code, reason = "what an entry points to is read and written by the kernel")]
+pub(crate) unsafe trait Operation: Sized + 'static {
+    /// What the future gives.
+    type Output;
+
+    /// See [`OnDrop`].
+    const ON_DROP: OnDrop;
+
+    /// Lowers the operation into an entry. The driver fills in `user_data`.
+    fn entry(&mut self) -> Sqe;
+
+    /// A completion that is not the last. Runs while the driver is borrowed: it must not call code of users.
+    fn more(&mut self, _cqe: Cqe) -> More {
+        More::default()
+    }
+
+    /// The last completion, taken by the future.
+    fn finish(self, cqe: Cqe) -> Self::Output;
+
+    /// The last completion, and no future waits. Nothing that the operation brought may be lost or leak here.
+    fn orphaned(self, cqe: Cqe);
+}
+
+/// The future of one operation. Nothing is submitted before the first poll.
+#[must_use = "futures do nothing unless awaited"]
+pub(crate) struct Op<T: Operation> {
+    core: Rc<Core>,
+    stage: Stage<T>,
+}
+
+enum Stage<T> {
+    New(T),
+    InFlight(Key),
+    Done,
+}
+
+impl<T: Operation> Op<T> {
+    pub(crate) fn new(core: &Rc<Core>, op: T) -> Self {
+        Self { core: Rc::clone(core), stage: Stage::New(op) }
+    }
+}
+
+// The operation is moved into its record before the kernel sees it: nothing in here is pinned.
+impl<T: Operation> Unpin for Op<T> {}
+
+impl<T: Operation> Future for Op<T> {
+    type Output = T::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Output> {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::New(op) => {
+                self.stage = Stage::InFlight(self.core.submit(op, cx.waker()));
+                Poll::Pending
+            }
+            Stage::InFlight(key) => match self.core.poll_op::<T>(key, cx.waker()) {
+                Some((op, cqe)) => Poll::Ready(op.finish(cqe)),
+                None => {
+                    self.stage = Stage::InFlight(key);
+                    Poll::Pending
+                }
+            },
+            Stage::Done => panic!("uring: an operation's future was polled after it had completed"),
+        }
+    }
+}
+
+impl<T: Operation> Drop for Op<T> {
+    fn drop(&mut self) {
+        if let Stage::InFlight(key) = self.stage {
+            self.core.abandon(key, T::ON_DROP);
+        }
+    }
+}

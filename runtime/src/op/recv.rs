@@ -1,0 +1,105 @@
+//! `recv(2)`: from a socket into a pooled buffer, once or many times, or into an owned buffer.
+#![allow(unsafe_code, reason = "the entry points into the buffer, and completions name pooled ones")]
+
+use std::rc::Rc;
+
+use uring_sys_shim::{Cqe, Sqe, opcode};
+
+use super::{More, OnDrop, Operation, clamp, read::received};
+use crate::buf::{BufResult, GROUP, IoBufMut, Pool, RecvBuf};
+use crate::io::{Fd, Inlet};
+
+/// How often a receive takes a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shots {
+    /// Once: while buffers are short, so that each connection gets one in its turn.
+    One,
+    /// As often as there are bytes (6.0).
+    Many,
+}
+
+/// Receives into buffers that the kernel takes from the pool. It belongs to the socket's inlet.
+pub(crate) struct RecvPooled {
+    pub(crate) fd: Fd,
+    pub(crate) inlet: Rc<Inlet>,
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) shots: Shots,
+}
+
+impl RecvPooled {
+    /// The bytes that a completion brought, which is the only one to bring them.
+    fn bytes(&self, cqe: Cqe) -> Option<RecvBuf> {
+        let id = cqe.buffer_id()?;
+        self.pool.taken();
+        let bytes = u32::try_from(cqe.res).unwrap_or(0);
+        assert!(bytes as usize <= self.pool.buffer_bytes(), "invariant: no more is received than fits");
+        // SAFETY: the completion gave the buffer out with so many bytes, and is seen once.
+        Some(unsafe { RecvBuf::pooled(&self.pool, id, bytes) })
+    }
+}
+
+// SAFETY: the entry points to no memory: the kernel takes buffers of the pool, which outlives its registration.
+unsafe impl Operation for RecvPooled {
+    type Output = ();
+    const ON_DROP: OnDrop = OnDrop::LetRun;
+
+    fn entry(&mut self) -> Sqe {
+        let mut sqe = Sqe::new(opcode::RECV, self.fd.raw());
+        sqe.flags = Sqe::BUFFER_SELECT;
+        sqe.buf_index = GROUP;
+        sqe.ioprio = if self.shots == Shots::Many { Sqe::RECV_MULTISHOT } else { 0 };
+        sqe
+    }
+
+    fn more(&mut self, cqe: Cqe) -> More {
+        match self.bytes(cqe) {
+            Some(bytes) => self.inlet.arrived(bytes, self.pool.share()),
+            None => More::default(),
+        }
+    }
+
+    fn finish(self, _cqe: Cqe) {}
+
+    fn orphaned(self, cqe: Cqe) {
+        let bytes = self.bytes(cqe);
+        self.inlet.ended(cqe, bytes);
+    }
+}
+
+/// Receives into `buf[filled..]`. A future waits for it, but what it brings after that future was dropped goes to
+/// the socket's inlet.
+pub(crate) struct RecvInto<B> {
+    pub(crate) fd: Fd,
+    pub(crate) inlet: Rc<Inlet>,
+    pub(crate) buf: B,
+    pub(crate) filled: usize,
+}
+
+// SAFETY: the entry points into the buffer, which the operation owns and whose address is stable (contract of
+// IoBufMut).
+unsafe impl<B: IoBufMut> Operation for RecvInto<B> {
+    type Output = BufResult<usize, B>;
+    /// The socket keeps what arrives.
+    const ON_DROP: OnDrop = OnDrop::LetRun;
+
+    fn entry(&mut self) -> Sqe {
+        let mut sqe = Sqe::new(opcode::RECV, self.fd.raw());
+        sqe.addr = self.buf.stable_mut_ptr().expose_provenance() as u64 + self.filled as u64;
+        sqe.len = clamp(self.buf.bytes_total() - self.filled);
+        sqe
+    }
+
+    fn finish(mut self, cqe: Cqe) -> BufResult<usize, B> {
+        let result = received(&mut self.buf, self.filled, cqe);
+        BufResult(result, self.buf)
+    }
+
+    fn orphaned(self, cqe: Cqe) {
+        let (inlet, filled) = (Rc::clone(&self.inlet), self.filled);
+        let BufResult(result, buf) = self.finish(cqe);
+        let kept = filled + result.unwrap_or(0);
+        let bytes = (kept > 0).then(|| RecvBuf::heap(&buf.init_bytes()[..kept]));
+        drop(buf);
+        inlet.ended(cqe, bytes);
+    }
+}

@@ -1,0 +1,92 @@
+//! A runtime: one thread, one ring, and the tasks on it.
+
+use std::fmt;
+use std::pin::pin;
+use std::rc::Rc;
+
+use uring_sys_shim::Features;
+
+use crate::core::{Core, with_current};
+use crate::stats::Stats;
+use crate::{BuildError, Builder};
+
+/// A runtime on the thread that made it.
+///
+/// Dropping it drops its tasks, cancels what is in flight and waits for it, for at most
+/// [`Builder::drain_timeout`]. What the kernel still has then is leaked and counted: memory is never freed behind
+/// the kernel's back.
+pub struct Runtime {
+    core: Rc<Core>,
+}
+
+impl Runtime {
+    /// A runtime with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> Result<Self, BuildError> {
+        Builder::new().build()
+    }
+
+    pub(crate) fn from_core(core: Rc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Runs a future to its end, and the tasks that are spawned meanwhile. The future is scheduled like a task.
+    /// Tasks that are not finished then go on in the next `block_on`.
+    ///
+    /// # Panics
+    ///
+    /// When a runtime runs on this thread already. A panic of the future comes through; one of a task does not.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.core.run(pin!(future))
+    }
+
+    /// What the runtime has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    /// What the runtime's ring can do.
+    #[must_use]
+    pub fn features(&self) -> Features {
+        self.core.features()
+    }
+
+    /// Ends the runtime as dropping it does, and says how many operations had to be leaked: 0 unless one did not
+    /// complete within [`Builder::drain_timeout`].
+    pub fn shutdown(self) -> usize {
+        self.core.end()
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.core.end();
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("features", &self.features()).finish_non_exhaustive()
+    }
+}
+
+/// What the current core has done so far.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[must_use]
+#[track_caller]
+pub fn stats() -> Stats {
+    Core::current().stats()
+}
+
+/// Whether a runtime runs on this thread.
+#[must_use]
+pub fn is_running() -> bool {
+    with_current(|core| core.is_some())
+}

@@ -1,0 +1,111 @@
+//! Waiting until a point in time.
+
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::{Instant, Timer};
+use crate::core::Core;
+
+/// Waits for a duration, from now on. `Duration::MAX` never ends.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Cancel safety
+///
+/// Dropping the future disarms the timer.
+#[track_caller]
+pub fn sleep(duration: Duration) -> Sleep {
+    let core = Core::current();
+    let deadline = Instant::from_nanos(core.now()) + duration;
+    Sleep { core, deadline, timer: None }
+}
+
+/// Waits until a deadline, which may have passed.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Cancel safety
+///
+/// Dropping the future disarms the timer.
+#[track_caller]
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep { core: Core::current(), deadline, timer: None }
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Sleep {
+    core: Rc<Core>,
+    deadline: Instant,
+    timer: Option<Timer>,
+}
+
+impl Sleep {
+    /// When it ends.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether the deadline has passed.
+    #[must_use]
+    pub fn is_elapsed(&self) -> bool {
+        self.core.now() >= self.deadline.nanos()
+    }
+
+    /// Gives it another deadline, earlier or later, also after it has ended. An armed timer is moved, which is
+    /// cheap: protocols do it for every packet.
+    pub fn reset(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+        if let Some(timer) = self.timer {
+            if deadline == Instant::NEVER {
+                self.core.timers.borrow_mut().cancel(timer);
+                self.timer = None;
+            } else {
+                self.core.timers.borrow_mut().reset(timer, deadline.nanos());
+            }
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(timer) = self.timer {
+            let fired = self.core.timers.borrow_mut().poll(timer, cx.waker());
+            return if fired { Poll::Ready(()) } else { Poll::Pending };
+        }
+        if self.deadline == Instant::NEVER {
+            return Poll::Pending;
+        }
+        if self.is_elapsed() {
+            return Poll::Ready(());
+        }
+        self.core.check();
+        let timer = self.core.timers.borrow_mut().arm(self.deadline.nanos(), cx.waker().clone());
+        self.timer = Some(timer);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer {
+            self.core.timers.borrow_mut().cancel(timer);
+        }
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}

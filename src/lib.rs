@@ -1,0 +1,95 @@
+//! An async runtime for Linux servers, built on io_uring and nothing else.
+//!
+//! One thread is one core: a ring, its tasks, its timers. Operations are submitted to the kernel as they are and
+//! complete by themselves, so their buffers are *owned*: an operation takes a buffer and gives it back.
+//!
+//! ```no_run
+//! use uring::net::TcpListener;
+//!
+//! #[uring::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let listener = TcpListener::bind("127.0.0.1:7000").await?;
+//!     loop {
+//!         let (stream, _peer) = listener.accept().await?;
+//!         drop(uring::spawn(async move {
+//!             loop {
+//!                 let received = stream.recv().await?;
+//!                 if received.is_empty() {
+//!                     return std::io::Result::Ok(());
+//!                 }
+//!                 stream.write_all(received).await.into_result()?;
+//!             }
+//!         }));
+//!     }
+//! }
+//! ```
+//!
+//! # Owned buffers in a minute
+//!
+//! ```no_run
+//! # async fn demo(stream: uring::net::TcpStream, file: uring::fs::File) -> std::io::Result<()> {
+//! use uring::buf::{BufResult, IoBuf};
+//!
+//! // The kernel's own buffer: nothing is allocated, and an idle connection holds none.
+//! let received = stream.recv().await?;
+//! println!("{} bytes", received.len());
+//!
+//! // A buffer of yours: it goes in, and comes back with the result.
+//! let BufResult(result, buf) = file.read_at(Vec::with_capacity(4096), 0).await;
+//! let bytes = result?;
+//!
+//! // A part of a buffer, and `?` in one step.
+//! let (sent, slice) = stream.write(buf.slice(..bytes)).await.into_result()?;
+//! let buf: Vec<u8> = slice.into_inner();
+//! # drop((sent, buf));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is promised
+//!
+//! * No safe program can make the kernel touch freed memory, whatever is dropped, aborted, forgotten or forked.
+//! * Dropping a waiting `accept`, `read` or `recv` loses no byte, no connection and no descriptor: the socket owns
+//!   the operation and keeps what it brought. So timeouts and `select!` are safe by construction.
+//! * A write that began is finished, and later writes queue behind it.
+//! * An error names its cause; where a ring cannot be had, also the cure.
+//!
+//! # From tokio
+//!
+//! | tokio | uring |
+//! |---|---|
+//! | `#[tokio::main]`, `#[tokio::test]` | [`#[uring::main]`](main), [`#[uring::test]`](test) |
+//! | `tokio::spawn` of a `Send` future | [`spawn`] of any `'static` future: tasks stay on their core |
+//! | `JoinHandle`: await, `abort`, `is_finished`; drop detaches | [`JoinHandle`], the same |
+//! | `tokio::task::yield_now` | [`task::yield_now`] |
+//! | `tokio::time::{sleep, timeout, interval, …}` | [`time`], the same, to the nanosecond |
+//! | `stream.read(&mut buf).await?` | `let (n, buf) = stream.read(buf).await.into_result()?`, or [`recv`](net::TcpStream::recv) |
+//! | `stream.write_all(&buf).await?` | `stream.write_all(buf).await.into_result()?` |
+//! | `tokio::fs::File` with a cursor | [`fs::File`] with offsets |
+#![forbid(unsafe_code)]
+
+/// Buffers that an operation owns while the kernel uses them.
+pub use uring_runtime::buf;
+/// Files.
+pub use uring_runtime::fs;
+/// Tasks.
+pub use uring_runtime::task;
+/// Sleeping, intervals and deadlines.
+pub use uring_runtime::time;
+
+/// TCP.
+pub mod net {
+    pub use uring_net::{
+        OwnedReadHalf, OwnedWriteHalf, ReuniteError, TcpListener, TcpListenerOptions, TcpStream,
+        ToSocketAddrs,
+    };
+}
+
+pub use uring_macros::{main, test};
+pub use uring_runtime::task::{JoinError, JoinHandle, spawn, yield_now};
+pub use uring_runtime::{
+    BuildError, Builder, Cause, Features, Ring, Runtime, SetupError, Stats, Step, stats,
+};
+
+#[doc(hidden)]
+pub mod macro_support;
