@@ -1,0 +1,26 @@
+//! The arm under test: the runtime through its public interface, as its documentation teaches.
+
+mod echo;
+mod file;
+mod tasks;
+
+use ::uring::{Builder, Runtime};
+
+use crate::Result;
+use crate::local::Bench;
+use crate::workload::Setting;
+
+pub(crate) use echo::serve_echo;
+
+pub(crate) fn bench(setting: &Setting) -> Result<Box<dyn Bench>> {
+    Ok(match setting {
+        Setting::FileRead { path, depth } => Box::new(file::RingReads::new(path, *depth)?),
+        Setting::Spawn => Box::new(tasks::Spawn(runtime()?)),
+        Setting::Yield => Box::new(tasks::Yield(runtime()?)),
+        Setting::Timers => Box::new(tasks::Timers(runtime()?)),
+    })
+}
+
+fn runtime() -> Result<Runtime> {
+    Ok(Builder::new().build()?)
+}

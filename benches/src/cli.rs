@@ -1,0 +1,158 @@
+//! The command line: what can be asked for. It knows no defaults that depend on the machine.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::arms::Arm;
+use crate::workload::Workload;
+
+/// Compare the uring runtime with epoll, with the bare ring and with tokio.
+#[derive(Parser)]
+#[command(name = "uring-bench", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Measure arms against each other in interleaved rounds and print a table.
+    Compare(CompareArgs),
+    /// Run one echo server, for load generators from outside.
+    Serve(ServeArgs),
+    /// Measure the user memory that an idle connection costs the server.
+    IdleMemory(IdleMemoryArgs),
+    /// The load generator; `compare` starts it.
+    #[command(hide = true)]
+    Load(LoadArgs),
+    /// A workload without a client; `compare` starts it.
+    #[command(hide = true)]
+    Local(LocalArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct CompareArgs {
+    /// What to measure; give several separated by commas, or `all`.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
+    pub(crate) workload: Vec<WorkloadChoice>,
+    /// Who takes part.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Arm::ALL)]
+    pub(crate) arms: Vec<Arm>,
+    /// tcp-echo: open connections, each with one message in flight.
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 1], value_parser = clap::value_parser!(u32).range(1..=16384))]
+    pub(crate) connections: Vec<u32>,
+    /// tcp-echo: bytes of a message, a multiple of 8.
+    #[arg(long, default_value_t = 64, value_parser = message_size)]
+    pub(crate) size: u32,
+    /// file-read: reads in flight.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 32], value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) depth: Vec<u32>,
+    /// Measured rounds of each arm; more rounds narrow the spread.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: Option<u32>,
+    /// Length of a measured tcp-echo round; other workloads use a third of it.
+    #[arg(long)]
+    pub(crate) seconds_per_round: Option<f64>,
+    /// Write every round and every summary to this file, `-` for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// A few seconds in all: does everything run? The numbers are rough.
+    #[arg(long)]
+    pub(crate) quick: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum WorkloadChoice {
+    TcpEcho,
+    FileRead,
+    Spawn,
+    Yield,
+    Timers,
+    All,
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    /// The protocol to speak.
+    #[arg(value_enum)]
+    pub(crate) protocol: Protocol,
+    /// Which implementation serves.
+    #[arg(long, value_enum)]
+    pub(crate) arm: Arm,
+    /// Where to listen; port 0 lets the kernel choose.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) addr: SocketAddr,
+    /// Stop after so many seconds; without it, at SIGINT or SIGTERM.
+    #[arg(long)]
+    pub(crate) seconds: Option<f64>,
+    /// Pin the process to this CPU.
+    #[arg(long, hide = true)]
+    pub(crate) cpu: Option<usize>,
+    /// Answer control lines on standard input, and end with it.
+    #[arg(long, hide = true)]
+    pub(crate) control: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Protocol {
+    TcpEcho,
+}
+
+#[derive(Args)]
+pub(crate) struct IdleMemoryArgs {
+    /// Connections to open; the descriptor limit bounds them.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) connections: u32,
+    /// Which server to look at.
+    #[arg(long, value_enum, default_value_t = Arm::Uring)]
+    pub(crate) arm: Arm,
+    /// Bytes of the one message that each connection exchanges first, a multiple of 8.
+    #[arg(long, default_value_t = 64, value_parser = message_size)]
+    pub(crate) size: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct LoadArgs {
+    /// The servers; rounds name them by position.
+    #[arg(long, required = true)]
+    pub(crate) target: Vec<SocketAddr>,
+    /// Connections to each target.
+    #[arg(long)]
+    pub(crate) connections: u32,
+    /// Bytes of a message.
+    #[arg(long, value_parser = message_size)]
+    pub(crate) size: u32,
+    /// Pin the process to this CPU.
+    #[arg(long)]
+    pub(crate) cpu: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct LocalArgs {
+    /// Which workload.
+    #[arg(long, value_enum)]
+    pub(crate) workload: Workload,
+    /// Which implementation.
+    #[arg(long, value_enum)]
+    pub(crate) arm: Arm,
+    /// file-read: reads in flight.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) depth: u32,
+    /// file-read: the file, filled by `compare`.
+    #[arg(long)]
+    pub(crate) file: Option<PathBuf>,
+    /// Pin the process to this CPU.
+    #[arg(long)]
+    pub(crate) cpu: Option<usize>,
+}
+
+/// A message is a whole number of pattern words, so that every byte of it can be checked word by word.
+fn message_size(text: &str) -> Result<u32, String> {
+    let size: u32 = text.parse().map_err(|error| format!("{error}"))?;
+    if size == 0 || !size.is_multiple_of(8) || size > 1 << 20 {
+        return Err("a message is 8 to 1048576 bytes and a multiple of 8".to_owned());
+    }
+    Ok(size)
+}

@@ -1,0 +1,107 @@
+//! The workloads: what is done and measured, written once and independent of who does it.
+
+mod files;
+mod tasks;
+mod timers;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::arms::Arm;
+
+pub(crate) use files::{BLOCK_BYTES, DataFile, Offsets, Reads};
+pub(crate) use tasks::{YIELDING_TASKS, repeat};
+pub(crate) use timers::all_timer_parts;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Workload {
+    TcpEcho,
+    FileRead,
+    Spawn,
+    Yield,
+    Timers,
+}
+
+/// A workload without a client, with everything it needs to know.
+pub(crate) enum Setting {
+    FileRead { path: PathBuf, depth: u32 },
+    Spawn,
+    Yield,
+    Timers,
+}
+
+impl Setting {
+    pub(crate) fn workload(&self) -> Workload {
+        match self {
+            Self::FileRead { .. } => Workload::FileRead,
+            Self::Spawn => Workload::Spawn,
+            Self::Yield => Workload::Yield,
+            Self::Timers => Workload::Timers,
+        }
+    }
+
+    /// What a part of the workload is called in a report.
+    pub(crate) fn title(&self, part: usize) -> String {
+        let part = self.workload().parts()[part];
+        match self {
+            Self::FileRead { depth, .. } => format!("{part}, {depth} in flight"),
+            Self::Spawn | Self::Yield | Self::Timers => part.to_owned(),
+        }
+    }
+}
+
+impl Workload {
+    pub(crate) const ALL: [Self; 5] = [Self::TcpEcho, Self::FileRead, Self::Spawn, Self::Yield, Self::Timers];
+
+    /// Who can take part. epoll and the bare ring are no runtimes: they have no tasks and no timers.
+    pub(crate) fn has(self, arm: Arm) -> bool {
+        match self {
+            Self::TcpEcho | Self::FileRead => true,
+            Self::Spawn | Self::Yield | Self::Timers => matches!(arm, Arm::Uring | Arm::Tokio),
+        }
+    }
+
+    /// Whom the others are divided by.
+    pub(crate) fn baseline(self) -> Arm {
+        match self {
+            Self::TcpEcho | Self::FileRead => Arm::Epoll,
+            Self::Spawn | Self::Yield | Self::Timers => Arm::Tokio,
+        }
+    }
+
+    /// Whether every operation goes to the kernel, so that a ring without enters has done nothing.
+    pub(crate) fn is_io(self) -> bool {
+        matches!(self, Self::TcpEcho | Self::FileRead)
+    }
+
+    /// What one run of the workload measures separately.
+    pub(crate) fn parts(self) -> &'static [&'static str] {
+        match self {
+            Self::TcpEcho => &["echo of a message"],
+            Self::FileRead => &["4 KiB random read, page cache"],
+            Self::Spawn => &["spawn and join an empty task"],
+            Self::Yield => &["yield_now, a lone task", "yield_now, one of 64 tasks"],
+            Self::Timers => &[
+                "arm a timer on top of a million",
+                "cancel it, in random order",
+                "sleep 0.1 to 5 ms on an idle core",
+            ],
+        }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TcpEcho => "tcp-echo",
+            Self::FileRead => "file-read",
+            Self::Spawn => "spawn",
+            Self::Yield => "yield",
+            Self::Timers => "timers",
+        })
+    }
+}
