@@ -31,6 +31,9 @@ pub enum Call<'a> {
     NoDelay(BorrowedFd<'a>),
     /// `eventfd(2)`, close-on-exec. Answered by [`Reply::Descriptor`].
     EventFd,
+    /// `PR_SET_TIMERSLACK` of `prctl(2)`: by how many nanoseconds the kernel may let this thread's timers be late.
+    /// Answered by [`Reply::Nanos`], the slack before.
+    TimerSlack(u64),
 }
 
 /// A socket option and its value.
@@ -57,6 +60,8 @@ pub enum Reply {
     Address(SocketAddr),
     /// An option that is on or off.
     Flag(bool),
+    /// A duration in nanoseconds.
+    Nanos(u64),
 }
 
 /// Rings the bell of a core that sleeps: adds 1 to its eventfd. Callable from any thread, which is why it does not
@@ -113,6 +118,11 @@ pub(crate) fn make(call: Call<'_>) -> io::Result<Reply> {
         Call::LocalAddress(fd) => Reply::Address(inet(&socket::getsockname(fd.as_raw_fd())?)?),
         Call::PeerAddress(fd) => Reply::Address(inet(&socket::getpeername(fd.as_raw_fd())?)?),
         Call::NoDelay(fd) => Reply::Flag(socket::getsockopt(&fd, sockopt::TcpNoDelay)?),
+        Call::TimerSlack(nanos) => {
+            let before = nix::sys::prctl::get_timerslack()?;
+            nix::sys::prctl::set_timerslack(nanos)?;
+            Reply::Nanos(before as u64)
+        }
         Call::EventFd => Reply::Descriptor(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?.into()),
     })
 }

@@ -46,6 +46,7 @@ impl ForkMark {
     }
 
     /// Whether this process is a fork of the one that set the mark.
+    #[inline]
     pub(crate) fn is_child(&self) -> bool {
         // SAFETY: the page stays mapped while this value lives, and nobody writes to it; volatile, because the
         // kernel changes it behind the compiler's back.

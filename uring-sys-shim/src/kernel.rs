@@ -1,7 +1,6 @@
 //! The kernel's ring, on the `io-uring` crate's mapped queues.
 #![allow(unsafe_code, reason = "entries are pushed and memory is registered: the duties go to the caller")]
 
-use std::collections::VecDeque;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::AsRawFd;
@@ -63,6 +62,7 @@ impl KernelRing {
 }
 
 impl Ring for KernelRing {
+    #[inline]
     unsafe fn push(&mut self, sqe: &Sqe) -> Result<(), SqFull> {
         let entry: *const squeue::Entry = ptr::from_ref(sqe).cast();
         // SAFETY: Sqe and Entry are both the kernel's entry, of the same size and alignment (asserted beside Sqe),
@@ -72,6 +72,7 @@ impl Ring for KernelRing {
         unsafe { self.queues.submission().push(entry) }.map_err(|_| SqFull)
     }
 
+    #[inline]
     fn queued(&mut self) -> u32 {
         self.queues.submission().len() as u32
     }
@@ -81,10 +82,14 @@ impl Ring for KernelRing {
         self.enter.enter(submit, want, until, call::monotonic_nanos)
     }
 
-    fn reap(&mut self, into: &mut VecDeque<Cqe>) {
-        into.extend(self.queues.completion().map(Cqe::from));
+    #[inline]
+    fn reap(&mut self) -> Option<Cqe> {
+        // The queue's head is published as soon as the entry is taken: the kernel counts the completions that an
+        // enter waits for from there.
+        self.queues.completion().next().map(Cqe::from)
     }
 
+    #[inline]
     fn attention(&mut self) -> bool {
         let submission = self.queues.submission();
         submission.taskrun() || submission.cq_overflow()
@@ -120,6 +125,7 @@ impl Ring for KernelRing {
         self.features
     }
 
+    #[inline]
     fn forked(&self) -> bool {
         self.mark.is_child()
     }

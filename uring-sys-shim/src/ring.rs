@@ -4,7 +4,6 @@
 //! whichever ring is below.
 #![allow(unsafe_code, reason = "two methods whose callers owe the kernel valid memory")]
 
-use std::collections::VecDeque;
 use std::{fmt, io};
 
 use crate::{BufRing, Call, Cqe, Features, Reply, Sqe};
@@ -63,8 +62,8 @@ pub trait Ring {
     /// an error. Whatever is returned, submissions that were taken are in flight and the rest is still queued.
     fn enter(&mut self, want: u32, until: Option<u64>) -> io::Result<()>;
 
-    /// Moves all completions that are there to the end of `into`.
-    fn reap(&mut self, into: &mut VecDeque<Cqe>);
+    /// Takes the oldest completion that is there.
+    fn reap(&mut self) -> Option<Cqe>;
 
     /// Whether the kernel holds completions back until the next enter: deferred work or an overflowed queue.
     fn attention(&mut self) -> bool;

@@ -17,6 +17,9 @@ use crate::{Call, Cqe, Features, Register, Reply, Ring, SqFull, Sqe, call, opcod
 
 type OnWait = Box<dyn FnMut(&Script)>;
 
+/// So many waits in a row without a deadline and without a completion are a script that will never act.
+const IDLE_WAITS_MAX: u32 = 1000;
+
 #[derive(Default)]
 struct State {
     features: Option<Features>,
@@ -25,12 +28,18 @@ struct State {
     capacity: usize,
     queued: Vec<Sqe>,
     submitted: Vec<Sqe>,
+    /// What was submitted and has not had its last completion, in order.
+    in_flight: VecDeque<Sqe>,
     ready: VecDeque<Cqe>,
     /// Completions that the kernel keeps until the next enter, because the queue was full.
     overflow: VecDeque<Cqe>,
     refusals: u32,
     enter_errors: VecDeque<i32>,
+    /// How many entries each of the next enters takes.
+    portions: VecDeque<usize>,
     enters: u64,
+    /// Waits in a row that brought nothing and had no deadline.
+    idle_waits: u32,
     waits: Vec<Option<u64>>,
     on_wait: Option<OnWait>,
     group: Option<Group>,
@@ -41,6 +50,27 @@ struct Group {
     address: u64,
     mask: u16,
     head: u16,
+}
+
+impl State {
+    /// Takes `count` entries as the kernel does.
+    fn take(&mut self, count: usize) {
+        for sqe in self.queued.drain(..count) {
+            self.submitted.push(sqe);
+            if sqe.opcode != opcode::ASYNC_CANCEL && sqe.flags & Sqe::SKIP_SUCCESS == 0 {
+                self.in_flight.push_back(sqe);
+            }
+        }
+    }
+
+    fn note(&mut self, cqe: Cqe) {
+        let is_it = |sqe: &Sqe| sqe.user_data == cqe.user_data;
+        if !cqe.more()
+            && let Some(place) = self.in_flight.iter().position(is_it)
+        {
+            self.in_flight.remove(place);
+        }
+    }
 }
 
 /// The test's end of a [`ScriptedRing`].
@@ -72,6 +102,13 @@ impl Script {
         self.submitted().into_iter().filter(|sqe| sqe.opcode == code).collect()
     }
 
+    /// What was submitted and has not had its last completion, in order, without cancels and closes of which nobody
+    /// wants to know.
+    #[must_use]
+    pub fn in_flight(&self) -> Vec<Sqe> {
+        self.0.borrow().in_flight.iter().copied().collect()
+    }
+
     /// The keys that cancels have named so far.
     #[must_use]
     pub fn cancelled(&self) -> Vec<u64> {
@@ -90,12 +127,16 @@ impl Script {
 
     /// Posts any completion, also one that no kernel would post.
     pub fn post(&self, cqe: Cqe) {
-        self.0.borrow_mut().ready.push_back(cqe);
+        let mut state = self.0.borrow_mut();
+        state.note(cqe);
+        state.ready.push_back(cqe);
     }
 
     /// Posts a completion that did not fit: it shows only after a further enter.
     pub fn post_overflowed(&self, cqe: Cqe) {
-        self.0.borrow_mut().overflow.push_back(cqe);
+        let mut state = self.0.borrow_mut();
+        state.note(cqe);
+        state.overflow.push_back(cqe);
     }
 
     /// Writes `bytes` to the buffer of a read or receive that is in flight, as the kernel does before it posts.
@@ -108,6 +149,18 @@ impl Script {
         let to: *mut u8 = ptr::with_exposed_provenance_mut(sqe.addr as usize);
         // SAFETY: the caller vouches for an operation in flight whose buffer has room.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+    }
+
+    /// The first `count` bytes of what a write or send that is in flight offers, as the kernel reads them.
+    ///
+    /// # Safety
+    ///
+    /// As [`fill`](Script::fill), with `count` bytes that are initialised.
+    #[must_use]
+    pub unsafe fn peek(&self, sqe: &Sqe, count: usize) -> Vec<u8> {
+        let from: *const u8 = ptr::with_exposed_provenance(sqe.addr as usize);
+        // SAFETY: the caller vouches for an operation in flight with so many bytes.
+        unsafe { std::slice::from_raw_parts(from, count) }.to_vec()
     }
 
     /// Takes the next buffer of the registered group, writes `bytes` into it and completes `sqe` with it. Gives
@@ -143,6 +196,7 @@ impl Script {
         if more {
             cqe = cqe.with_more();
         }
+        state.note(cqe);
         state.ready.push_back(cqe);
         true
     }
@@ -152,9 +206,15 @@ impl Script {
         self.0.borrow_mut().refusals = count;
     }
 
-    /// Makes the next enters fail with these errnos. A failed enter submits nothing.
+    /// Makes the next enters fail with these errnos, where 0 lets one pass. A failed enter submits nothing.
     pub fn fail_enters(&self, errnos: &[i32]) {
         self.0.borrow_mut().enter_errors.extend(errnos);
+    }
+
+    /// Makes the next enters take only so many entries each, and not wait when entries are left over, as the kernel
+    /// does that runs out of memory in the middle.
+    pub fn take_at_most(&self, portions: &[usize]) {
+        self.0.borrow_mut().portions.extend(portions);
     }
 
     /// What happens when the core would sleep: the script's turn to complete something or to move the clock. A
@@ -193,10 +253,14 @@ impl Script {
             match until {
                 Some(until) => state.now = state.now.max(until),
                 // A real ring would sleep for ever; a script that forgot something should fail, not hang.
-                None if acted => return Err(io::Error::from_raw_os_error(libc::EINTR)),
+                None if acted && state.idle_waits < IDLE_WAITS_MAX => {
+                    state.idle_waits += 1;
+                    return Err(io::Error::from_raw_os_error(libc::EINTR));
+                }
                 None => panic!("the core sleeps without a deadline and the script has nothing left to do"),
             }
         }
+        state.idle_waits = 0;
         Ok(())
     }
 }
@@ -223,20 +287,23 @@ impl Ring for ScriptedRing {
         let waits = {
             let mut state = self.0.0.borrow_mut();
             state.enters += 1;
-            if let Some(errno) = state.enter_errors.pop_front() {
+            if let Some(errno) = state.enter_errors.pop_front()
+                && errno != 0
+            {
                 return Err(io::Error::from_raw_os_error(errno));
             }
-            let queued = std::mem::take(&mut state.queued);
-            state.submitted.extend(queued);
+            let queued = state.queued.len();
+            let portion = state.portions.pop_front().map_or(queued, |portion| portion.min(queued));
+            state.take(portion);
             let late = std::mem::take(&mut state.overflow);
             state.ready.extend(late);
-            want > 0 && state.ready.is_empty()
+            want > 0 && state.ready.is_empty() && state.queued.is_empty()
         };
         if waits { self.0.wait(until) } else { Ok(()) }
     }
 
-    fn reap(&mut self, into: &mut VecDeque<Cqe>) {
-        into.extend(self.0.0.borrow_mut().ready.drain(..));
+    fn reap(&mut self) -> Option<Cqe> {
+        self.0.0.borrow_mut().ready.pop_front()
     }
 
     fn attention(&mut self) -> bool {

@@ -4,6 +4,7 @@
 //! `IORING_REGISTER_SYNC_CANCEL` were all seen to be followed by megabytes of late writes. Only an operation's own
 //! last completion says that its memory is free.
 
+use std::io;
 use std::rc::Rc;
 
 use super::place::Entered;
@@ -32,8 +33,6 @@ impl Core {
         } else if let Some(pool) = self.pool.take() {
             pool.close(&mut self.driver.borrow_mut());
         }
-        // Timers are memory of ours alone; their wakers are names.
-        self.timers.take();
         left
     }
 
@@ -69,19 +68,23 @@ impl Core {
             }
             let until = deadline.min(now.saturating_add(CANCEL_PERIOD_NANOS));
             while self.driver.borrow().in_flight() > 0 && self.now() < until {
-                match self.driver.borrow_mut().enter(1, Some(until)) {
-                    Ok(_) => {}
-                    Err(error) => {
-                        tracing::error!(%error, "the ring is broken: its operations cannot be drained");
-                        return left.max(1);
-                    }
+                if self.enter_to_drain(1, Some(until)).is_err() {
+                    return left.max(1);
                 }
-                self.settle();
             }
             // What needs no completion: closes, and cancels that are still queued.
-            let _ = self.driver.borrow_mut().enter(0, None);
-            self.settle();
+            if self.enter_to_drain(0, None).is_err() {
+                return self.driver.borrow().in_flight();
+            }
         }
+    }
+
+    fn enter_to_drain(&self, want: u32, until: Option<u64>) -> io::Result<()> {
+        let entered = self.driver.borrow_mut().enter(want, until);
+        self.settle();
+        entered.map(drop).inspect_err(|error| {
+            tracing::error!(%error, "the ring is broken: its operations cannot be drained");
+        })
     }
 
     /// Keeps everything that the kernel may still write to, for ever.

@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -54,10 +54,9 @@ pub(crate) struct Core {
     pub(crate) tasks: RefCell<Tasks>,
     pub(crate) timers: RefCell<Timers>,
     pool: RefCell<Option<Rc<Pool>>>,
-    /// Sockets that found no buffer in the pool, in the order in which they will be fed.
-    starved: RefCell<VecDeque<Rc<Inlet>>>,
-    /// Completions on their way from the ring to their operations.
-    reaped: RefCell<VecDeque<Cqe>>,
+    /// Sockets that wait for a buffer of the pool, in the order in which they will be fed. Not kept alive by this: one
+    /// that is dropped meanwhile is closed at once.
+    starved: RefCell<VecDeque<Weak<Inlet>>>,
     phase: Cell<Phase>,
     config: CoreConfig,
 }
@@ -77,15 +76,15 @@ impl Core {
             other => return Err(io::Error::other(format!("the ring made {other:?} for an eventfd"))),
         };
         inbox.open(Arc::clone(&bell));
+        let id = inbox.id();
         let core = Rc::new(Self {
             inbox,
             driver: RefCell::new(driver),
             features,
             tasks: RefCell::default(),
-            timers: RefCell::default(),
+            timers: RefCell::new(Timers::new(id)),
             pool: RefCell::new(pool),
             starved: RefCell::default(),
-            reaped: RefCell::default(),
             phase: Cell::new(Phase::Open),
             config,
         });
@@ -144,6 +143,7 @@ impl Core {
     ///
     /// Outside of this core's runtime.
     #[track_caller]
+    #[inline(always)]
     pub(crate) fn submit<T: Operation>(&self, op: T, waker: &Waker) -> Key {
         self.check();
         self.driver.borrow_mut().submit(op, waker)
@@ -155,8 +155,14 @@ impl Core {
     }
 
     /// Takes a completed operation, or leaves the waker.
+    #[inline(always)]
     pub(crate) fn poll_op<T: Operation>(&self, key: Key, waker: &Waker) -> Option<(T, Cqe)> {
         self.driver.borrow_mut().poll(key, waker)
+    }
+
+    /// Does something with the operation of a future, in its record.
+    pub(crate) fn with_op<T: Operation, R>(&self, key: Key, act: impl FnOnce(&mut T) -> R) -> R {
+        act(self.driver.borrow_mut().get_mut(key))
     }
 
     /// The future of an operation was dropped.
@@ -198,10 +204,20 @@ impl Core {
     /// A socket found no buffer. It is fed in its turn; the pool grows first, if it can.
     pub(crate) fn starved(&self, inlet: &Rc<Inlet>) {
         self.driver.borrow_mut().stats.starved += 1;
-        self.starved.borrow_mut().push_back(Rc::clone(inlet));
+        self.wait_for_buffer(inlet);
         if let Some(pool) = self.pool() {
             pool.grow();
         }
+    }
+
+    /// Whether sockets wait for a buffer of the pool.
+    pub(crate) fn has_starved(&self) -> bool {
+        !self.starved.borrow().is_empty()
+    }
+
+    /// A socket waits for a buffer, behind those that wait already.
+    pub(crate) fn wait_for_buffer(&self, inlet: &Rc<Inlet>) {
+        self.starved.borrow_mut().push_back(Rc::downgrade(inlet));
     }
 
     /// What this core has done so far.

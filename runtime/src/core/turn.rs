@@ -8,16 +8,20 @@
 //! The enter submits everything at once. It waits only when no task is ready, and then until the next timer; while
 //! tasks are ready it is left out when there is nothing to submit and the kernel has flagged no work.
 
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use uring_sys_shim::{Call, Reply};
+
 use super::place::{Entered, with_current};
 use super::{Core, Misuse};
 use crate::driver::{self, Delivery};
-use crate::task::{MAIN, Ready, Runnable, waker};
+use crate::task::{MAIN, Name, Ran, Ready, Task};
+use crate::time::Due;
 
 /// Polls in one turn at most: after so many, completions and timers have their turn.
 const POLLS_MAX: usize = 128;
@@ -32,15 +36,17 @@ impl Core {
         assert!(with_current(|core| core.is_none()), "{}", Misuse::Nested);
         assert!(self.is_open(), "{}", Misuse::Ended);
         let _entered = Entered::new(self);
+        let _slack = Slack::new(self);
         self.tasks.borrow_mut().schedule(MAIN);
-        let main_waker = waker(self.id(), MAIN);
+        let main_waker = Name::new(self.id(), MAIN).waker();
         let mut cx = Context::from_waker(&main_waker);
         loop {
             self.take_inbox();
+            let mut ran = Ran::Nothing;
             for _ in 0..POLLS_MAX {
-                let ready = self.tasks.borrow_mut().next();
+                let ready = self.tasks.borrow_mut().next(mem::take(&mut ran));
                 match ready {
-                    Some(Ready::Task(index, task)) => self.run_task(index, task),
+                    Some(Ready::Task(index, task)) => ran = self.run_task(index, task),
                     Some(Ready::Main) => {
                         if let Poll::Ready(output) = main.as_mut().poll(&mut cx) {
                             return output;
@@ -49,6 +55,7 @@ impl Core {
                     None => break,
                 }
             }
+            self.tasks.borrow_mut().after(ran);
             self.fire_timers();
             self.feed_starved();
             self.exchange();
@@ -64,11 +71,11 @@ impl Core {
     }
 
     #[inline]
-    fn run_task(&self, index: u32, task: Rc<dyn Runnable>) {
-        if task.run(&waker(self.id(), index)) {
-            self.tasks.borrow_mut().remove(index);
+    fn run_task(&self, index: u32, task: Task) -> Ran {
+        if task.run(&Name::new(self.id(), index).waker()) {
+            Ran::Finished(index)
         } else {
-            self.tasks.borrow_mut().put_back(index, task);
+            Ran::Waits(index, task)
         }
     }
 
@@ -80,28 +87,36 @@ impl Core {
         for _ in 0..TIMERS_MAX {
             let due = self.timers.borrow_mut().pop_due(now);
             match due {
-                Some(waker) => guard("a waker", || waker.wake()),
+                Some(Due::Task(index)) => self.tasks.borrow_mut().schedule(index),
+                Some(Due::Foreign(waker)) => guard("a waker", || waker.wake()),
+                Some(Due::Nobody) => {}
                 None => break,
             }
         }
     }
 
-    /// Lets sockets that found no buffer try again, as many as there are buffers.
+    /// Lets sockets that wait for a buffer receive, as many as there are buffers.
     fn feed_starved(&self) {
-        if self.starved.borrow().is_empty() {
+        if !self.has_starved() {
             return;
         }
         let Some(pool) = self.pool() else { return };
         let mut buffers = pool.free();
         while buffers > 0 {
             let Some(inlet) = self.starved.borrow_mut().pop_front() else { return };
-            buffers -= u16::from(inlet.feed());
+            let fed = inlet.upgrade().is_some_and(|inlet| inlet.feed(Rc::clone(&pool)));
+            buffers -= u16::from(fed);
         }
+    }
+
+    /// Whether the next turn can feed more: a socket whose turn came and which has no bytes took no buffer.
+    fn can_feed(&self) -> bool {
+        self.has_starved() && self.pool().is_some_and(|pool| pool.free() > 0)
     }
 
     /// Submits, and sleeps when nothing is ready.
     fn exchange(&self) {
-        let idle = self.tasks.borrow().is_idle() && self.reaped.borrow().is_empty();
+        let idle = self.tasks.borrow().is_idle() && !self.can_feed();
         let entered = if idle {
             let until = self.timers.borrow().next();
             // From here on another thread that wakes a task rings the bell.
@@ -125,19 +140,20 @@ impl Core {
     ///
     /// A panic of a waker or of a buffer's drop is caught, so that it loses no other completion.
     pub(super) fn settle(&self) {
-        self.driver.borrow_mut().reap(&mut self.reaped.borrow_mut());
-        while !self.reaped.borrow().is_empty() {
+        let mut settled = false;
+        while !settled {
             guard("a waker or a buffer's drop", || {
-                while let Some(cqe) = self.next_reaped() {
-                    let delivery = self.driver.borrow_mut().deliver(cqe);
+                while let Some(delivery) = self.reap() {
                     self.act(delivery);
                 }
+                settled = true;
             });
         }
     }
 
-    fn next_reaped(&self) -> Option<uring_sys_shim::Cqe> {
-        self.reaped.borrow_mut().pop_front()
+    #[inline]
+    fn reap(&self) -> Option<Delivery> {
+        self.driver.borrow_mut().reap()
     }
 
     #[inline]
@@ -152,6 +168,36 @@ impl Core {
                     waker.wake();
                 }
             }
+        }
+    }
+}
+
+/// While it lives, the kernel wakes this thread at its deadlines and not up to 50 µs later, as it does by default to
+/// save power (`PR_SET_TIMERSLACK`, `prctl(2)`).
+struct Slack<'a> {
+    core: &'a Core,
+    before: Option<u64>,
+}
+
+/// The least: 0 would mean the default.
+const SLACK_NANOS: u64 = 1;
+
+impl<'a> Slack<'a> {
+    fn new(core: &'a Core) -> Self {
+        let before = match core.call(Call::TimerSlack(SLACK_NANOS)) {
+            Ok(Reply::Nanos(before)) => Some(before),
+            // Where it is refused, sleeps are up to 50 µs late.
+            _ => None,
+        };
+        Self { core, before }
+    }
+}
+
+impl Drop for Slack<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            // It was set before, so it can be set back.
+            let _ = self.core.call(Call::TimerSlack(before));
         }
     }
 }

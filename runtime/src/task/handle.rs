@@ -2,11 +2,12 @@
 
 use std::any::Any;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::{fmt, io};
 
-use super::cell::Joinable;
+use super::raw::{Joined, Payload};
+use super::waker::Name;
 
 /// Waits for a task, and can cancel it. Dropping it detaches the task, which goes on by itself.
 ///
@@ -17,14 +18,14 @@ use super::cell::Joinable;
 /// A handle can be awaited by reference and dropped without losing the output, as long as it was not taken.
 #[must_use = "dropping the handle detaches the task; say so with `drop`, or await it"]
 pub struct JoinHandle<T> {
-    task: Rc<dyn Joinable<T>>,
-    /// Wakes the task itself.
-    waker: Waker,
+    task: Joined<T>,
+    name: Name,
 }
 
 impl<T> JoinHandle<T> {
-    pub(super) fn new(task: Rc<impl Joinable<T> + 'static>, waker: Waker) -> Self {
-        Self { task, waker }
+    #[inline]
+    pub(super) fn new(task: Joined<T>, name: Name) -> Self {
+        Self { task, name }
     }
 
     /// Cancels the task: its future is dropped when its turn comes, and whoever joins gets a [`JoinError`] that
@@ -32,7 +33,7 @@ impl<T> JoinHandle<T> {
     pub fn abort(&self) {
         if !self.task.is_finished() {
             self.task.abort();
-            self.waker.wake_by_ref();
+            self.name.wake();
         }
     }
 
@@ -46,16 +47,14 @@ impl<T> JoinHandle<T> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.task.poll_join(cx.waker())
+        self.task.poll(cx.waker())
     }
 }
 
-impl<T> Drop for JoinHandle<T> {
-    fn drop(&mut self) {
-        self.task.detach();
-    }
-}
+// The output lies in the task's allocation, not in the handle.
+impl<T> Unpin for JoinHandle<T> {}
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,32 +63,34 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// Why a task has no output.
-pub struct JoinError(Reason);
+pub struct JoinError(Box<Reason>);
 
+/// Boxed in the error, so that a result with it is one word where there is no error.
 enum Reason {
     Cancelled,
-    Panicked(Box<dyn Any + Send>),
+    /// In a mutex, so that the error is `Sync` and fits into any boxed error.
+    Panicked(Mutex<Payload>),
 }
 
 impl JoinError {
     pub(super) fn cancelled() -> Self {
-        Self(Reason::Cancelled)
+        Self(Box::new(Reason::Cancelled))
     }
 
-    pub(super) fn panic(payload: Box<dyn Any + Send>) -> Self {
-        Self(Reason::Panicked(payload))
+    pub(super) fn panic(payload: Payload) -> Self {
+        Self(Box::new(Reason::Panicked(Mutex::new(payload))))
     }
 
     /// Whether the task was aborted, or its runtime ended.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0, Reason::Cancelled)
+        matches!(*self.0, Reason::Cancelled)
     }
 
     /// Whether the task panicked.
     #[must_use]
     pub fn is_panic(&self) -> bool {
-        matches!(self.0, Reason::Panicked(_))
+        matches!(*self.0, Reason::Panicked(_))
     }
 
     /// What the task panicked with, to be resumed by [`std::panic::resume_unwind`].
@@ -98,9 +99,9 @@ impl JoinError {
     ///
     /// This error itself, when the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
-        match self.0 {
-            Reason::Panicked(payload) => Ok(payload),
-            Reason::Cancelled => Err(self),
+        match *self.0 {
+            Reason::Panicked(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
+            Reason::Cancelled => Err(Self::cancelled()),
         }
     }
 
@@ -114,16 +115,17 @@ impl JoinError {
         self.try_into_panic().expect("the task was cancelled, it did not panic")
     }
 
-    fn message(&self) -> Option<&str> {
-        let Reason::Panicked(payload) = &self.0 else { return None };
-        let text = payload.downcast_ref::<&str>().copied();
-        text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+    fn message(&self) -> Option<String> {
+        let Reason::Panicked(payload) = &*self.0 else { return None };
+        let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+        text.or_else(|| payload.downcast_ref::<String>().cloned())
     }
 }
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.0, self.message()) {
+        match (&*self.0, self.message()) {
             (Reason::Cancelled, _) => f.write_str("the task was cancelled"),
             (Reason::Panicked(_), Some(message)) => write!(f, "the task panicked: {message}"),
             (Reason::Panicked(_), None) => f.write_str("the task panicked"),

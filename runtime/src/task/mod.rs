@@ -5,23 +5,24 @@
 //! core is a look into the table without atomics, and a waker that outlives its task, or its runtime, wakes at
 //! worst somebody who did not need it.
 
-mod cell;
 mod handle;
 mod inbox;
+mod memory;
+mod raw;
 mod table;
 mod waker;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::core::Core;
+use crate::core::{Misuse, with_current};
 
 pub use handle::{JoinError, JoinHandle};
 
-pub(crate) use cell::Runnable;
 pub(crate) use inbox::Inbox;
-pub(crate) use table::{MAIN, Ready, Tasks};
-pub(crate) use waker::waker;
+pub(crate) use raw::Task;
+pub(crate) use table::{MAIN, Ran, Ready, Tasks};
+pub(crate) use waker::Name;
 
 /// Runs a future by itself, on the current core.
 ///
@@ -36,7 +37,18 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    cell::spawn(&Core::current(), future)
+    with_current(|core| {
+        let Some(core) = core else { panic!("{}", Misuse::NoRuntime) };
+        let (task, joined) = raw::task(future);
+        if core.is_open() {
+            let index = core.tasks.borrow_mut().insert(task);
+            JoinHandle::new(joined, Name::new(core.id(), index))
+        } else {
+            // The runtime is ending and runs no task any more.
+            task.cancel();
+            JoinHandle::new(joined, Name::new(core.id(), MAIN))
+        }
+    })
 }
 
 /// Lets the other ready tasks run first, each once, before the current one goes on.

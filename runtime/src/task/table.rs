@@ -1,9 +1,8 @@
 //! The core's tasks and the queue of those that are ready.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 
-use super::Runnable;
+use super::Task;
 
 /// The place of the main future, which is on the stack of `block_on` and not in the table.
 pub(crate) const MAIN: u32 = 0;
@@ -12,13 +11,24 @@ pub(crate) const MAIN: u32 = 0;
 pub(crate) enum Ready {
     Main,
     /// The task at this place. It is put back or removed after it has run.
-    Task(u32, Rc<dyn Runnable>),
+    Task(u32, Task),
 }
 
+/// What became of the task that was taken last.
 #[derive(Default)]
+pub(crate) enum Ran {
+    /// None was taken, or it was the main future.
+    #[default]
+    Nothing,
+    /// It is not finished, and belongs back in its place.
+    Waits(u32, Task),
+    /// It is finished and gone: its place is free.
+    Finished(u32),
+}
+
 struct Slot {
     /// Gone while the task runs, and when the place is free.
-    task: Option<Rc<dyn Runnable>>,
+    task: Option<Task>,
     /// Set if the place is in the ready queue: it is there at most once.
     scheduled: bool,
 }
@@ -35,14 +45,19 @@ pub(crate) struct Tasks {
 impl Default for Tasks {
     fn default() -> Self {
         // The first place is the main future's.
-        Self { slots: vec![Slot::default()], free: Vec::new(), ready: VecDeque::new(), polls: 0 }
+        Self {
+            slots: vec![Slot { task: None, scheduled: false }],
+            free: Vec::new(),
+            ready: VecDeque::new(),
+            polls: 0,
+        }
     }
 }
 
 impl Tasks {
     /// How many tasks are alive.
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - 1 - self.free.len()
+        (self.slots.len() - self.free.len()).saturating_sub(1)
     }
 
     /// Whether no task is ready.
@@ -50,18 +65,26 @@ impl Tasks {
         self.ready.is_empty()
     }
 
-    /// A place for a task that is about to be spawned.
-    pub(crate) fn reserve(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::default());
-            u32::try_from(self.slots.len() - 1).expect("invariant: memory ends before four billion tasks")
-        })
-    }
-
-    /// Adds a task at a reserved place, ready to run.
-    pub(crate) fn insert(&mut self, index: u32, task: Rc<dyn Runnable>) {
-        self.slots[index as usize].task = Some(task);
-        self.schedule(index);
+    /// Adds a task, ready to run, and gives its place.
+    #[inline]
+    pub(crate) fn insert(&mut self, task: Task) -> u32 {
+        let slot = Slot { task: Some(task), scheduled: true };
+        let index = match self.free.pop() {
+            // The place may still be in the ready queue, for the sake of the task before: then that turn is this one's.
+            Some(index) => {
+                let before = std::mem::replace(&mut self.slots[index as usize], slot);
+                if before.scheduled {
+                    return index;
+                }
+                index
+            }
+            None => {
+                self.slots.push(slot);
+                u32::try_from(self.slots.len() - 1).expect("invariant: memory ends before four billion tasks")
+            }
+        };
+        self.ready.push_back(index);
+        index
     }
 
     /// Makes the task at this place ready. A place without a task is passed over when its turn comes.
@@ -75,9 +98,10 @@ impl Tasks {
         }
     }
 
-    /// Takes the task that has been ready for longest.
+    /// Puts back the task that has run, and takes the one that has been ready for longest.
     #[inline]
-    pub(crate) fn next(&mut self) -> Option<Ready> {
+    pub(crate) fn next(&mut self, ran: Ran) -> Option<Ready> {
+        self.after(ran);
         loop {
             let index = self.ready.pop_front()?;
             let slot = &mut self.slots[index as usize];
@@ -93,20 +117,18 @@ impl Tasks {
         }
     }
 
-    /// The task has run and is not finished.
+    /// Puts back the task that has run, or frees its place.
     #[inline]
-    pub(crate) fn put_back(&mut self, index: u32, task: Rc<dyn Runnable>) {
-        self.slots[index as usize].task = Some(task);
-    }
-
-    /// The task has run and is finished: its place is free.
-    #[inline]
-    pub(crate) fn remove(&mut self, index: u32) {
-        self.free.push(index);
+    pub(crate) fn after(&mut self, ran: Ran) {
+        match ran {
+            Ran::Nothing => {}
+            Ran::Waits(index, task) => self.slots[index as usize].task = Some(task),
+            Ran::Finished(index) => self.free.push(index),
+        }
     }
 
     /// Takes any task out, at the end of the core.
-    pub(crate) fn pop_any(&mut self) -> Option<Rc<dyn Runnable>> {
+    pub(crate) fn pop_any(&mut self) -> Option<Task> {
         loop {
             let slot = self.slots.pop()?;
             if slot.task.is_some() {

@@ -9,18 +9,60 @@ use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::inbox;
-use crate::core::{current_id, with_current};
+use crate::core::with_current;
 
-const VTABLE: &RawWakerVTable = &RawWakerVTable::new(clone, wake, wake, drop);
+static VTABLE_OF_NAMES: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop);
+const VTABLE: &RawWakerVTable = &VTABLE_OF_NAMES;
 
-/// The waker of the task at `index` on the core `core`.
-#[inline]
-pub(crate) fn waker(core: u16, index: u32) -> Waker {
-    let name = usize::from(core) << 32 | index as usize;
-    let raw = RawWaker::new(ptr::without_provenance(name), VTABLE);
-    // SAFETY: the functions of the table uphold the contract of `RawWaker` for any data: they never dereference it,
-    // are callable from every thread, and there is nothing to be freed.
-    unsafe { Waker::from_raw(raw) }
+/// The core of a task and its place in the core's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name(usize);
+
+impl Name {
+    #[inline]
+    pub(crate) fn new(core: u16, index: u32) -> Self {
+        Self(usize::from(core) << 32 | index as usize)
+    }
+
+    #[inline]
+    pub(crate) fn core(self) -> u16 {
+        (self.0 >> 32) as u16
+    }
+
+    #[inline]
+    pub(crate) fn index(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Makes the task ready, from any thread.
+    #[inline]
+    pub(crate) fn wake(self) {
+        let own = with_current(|current| match current {
+            Some(current) if current.id() == self.core() => {
+                current.tasks.borrow_mut().schedule(self.index());
+                true
+            }
+            _ => false,
+        });
+        if !own {
+            inbox::wake(self.core(), self.index());
+        }
+    }
+
+    /// The name as a waker.
+    #[inline]
+    pub(crate) fn waker(self) -> Waker {
+        let raw = RawWaker::new(ptr::without_provenance(self.0), VTABLE);
+        // SAFETY: the functions of the table uphold the contract of `RawWaker` for any data: they never dereference
+        // it, are callable from every thread, and there is nothing to be freed.
+        unsafe { Waker::from_raw(raw) }
+    }
+
+    /// The name of a waker that was made here.
+    #[inline]
+    pub(crate) fn of(waker: &Waker) -> Option<Self> {
+        ptr::eq(waker.vtable(), VTABLE).then(|| Self(waker.data().addr()))
+    }
 }
 
 // A name needs more bits than a pointer of 32-bit machines has.
@@ -31,17 +73,7 @@ fn clone(name: *const ()) -> RawWaker {
 }
 
 fn wake(name: *const ()) {
-    let name = name.addr();
-    let (core, index) = ((name >> 32) as u16, name as u32);
-    if current_id() == Some(core) {
-        with_current(|current| {
-            if let Some(current) = current {
-                current.tasks.borrow_mut().schedule(index);
-            }
-        });
-    } else {
-        inbox::wake(core, index);
-    }
+    Name(name.addr()).wake();
 }
 
 fn drop(_name: *const ()) {}

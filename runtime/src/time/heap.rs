@@ -7,13 +7,35 @@ use std::task::Waker;
 
 use slab::Slab;
 
+use crate::task::Name;
+
 const CHILDREN: usize = 4;
 /// The place of a timer that has fired.
 const FIRED: u32 = u32::MAX;
+/// In an entry's owner: the rest is a place among the foreign wakers.
+const FOREIGN: u32 = 1 << 31;
+/// The owner of a timer that has fired and was not polled since.
+const NOBODY: u32 = u32::MAX;
+/// The end of the list of free entries.
+const NONE: u32 = u32::MAX;
 
 /// Names a timer in the heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timer(u32);
+
+/// The timer has fired.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fired;
+
+/// Who is to be woken by a timer.
+pub(crate) enum Due {
+    /// The task of the own core at this place.
+    Task(u32),
+    /// Somebody else, such as a combinator with wakers of its own.
+    Foreign(Waker),
+    /// Nobody.
+    Nobody,
+}
 
 #[derive(Clone, Copy)]
 struct Node {
@@ -21,19 +43,30 @@ struct Node {
     timer: u32,
 }
 
+/// Eight bytes, so that a million timers stay in the cache: a task of the own core is known by its place.
+#[derive(Clone, Copy)]
 struct Entry {
+    /// The place in the heap, or `FIRED`; of a free entry, the next free one.
     place: u32,
-    waker: Option<Waker>,
+    /// The task's place, or a foreign waker's with `FOREIGN`.
+    owner: u32,
 }
 
 /// The armed timers of a core.
-#[derive(Default)]
 pub(crate) struct Timers {
+    core: u16,
     heap: Vec<Node>,
-    entries: Slab<Entry>,
+    entries: Vec<Entry>,
+    free: u32,
+    foreign: Slab<Waker>,
 }
 
 impl Timers {
+    /// No timers, on the core with this number.
+    pub(crate) fn new(core: u16) -> Self {
+        Self { core, heap: Vec::new(), entries: Vec::new(), free: NONE, foreign: Slab::new() }
+    }
+
     /// Whether no timer is armed.
     pub(crate) fn is_empty(&self) -> bool {
         self.heap.is_empty()
@@ -45,59 +78,101 @@ impl Timers {
     }
 
     /// Arms a timer.
-    pub(crate) fn arm(&mut self, deadline: u64, waker: Waker) -> Timer {
-        let index = self.entries.insert(Entry { place: FIRED, waker: Some(waker) });
-        let timer = u32::try_from(index).expect("invariant: memory ends before four billion timers");
+    #[inline]
+    pub(crate) fn arm(&mut self, deadline: u64, waker: &Waker) -> Timer {
+        let entry = Entry { place: FIRED, owner: self.owner(waker) };
+        let timer = match self.entries.get_mut(self.free as usize) {
+            Some(free) => {
+                let timer = self.free;
+                self.free = free.place;
+                *free = entry;
+                timer
+            }
+            None => {
+                self.entries.push(entry);
+                u32::try_from(self.entries.len() - 1)
+                    .expect("invariant: memory ends before four billion timers")
+            }
+        };
         self.push(deadline, timer);
         Timer(timer)
     }
 
-    /// Disarms a timer and forgets it, whether it has fired or not.
-    pub(crate) fn cancel(&mut self, timer: Timer) {
-        if let Some(entry) = self.entries.try_remove(timer.0 as usize)
-            && entry.place != FIRED
-        {
-            self.take(entry.place as usize);
+    /// How an entry knows whom to wake.
+    #[inline]
+    fn owner(&mut self, waker: &Waker) -> u32 {
+        match Name::of(waker) {
+            Some(name) if name.core() == self.core && name.index() < FOREIGN => name.index(),
+            _ => FOREIGN | self.foreign.insert(waker.clone()) as u32,
         }
     }
 
-    /// Gives a timer another deadline; one that has fired is armed again.
+    /// Forgets a foreign waker.
+    fn disown(&mut self, owner: u32) -> Option<Waker> {
+        if owner & FOREIGN == 0 { None } else { self.foreign.try_remove((owner & !FOREIGN) as usize) }
+    }
+
+    /// Disarms a timer and forgets it, whether it has fired or not. A foreign waker is handed out, because its drop is
+    /// code of users.
+    #[inline]
+    #[must_use = "drop it when the timers are no longer borrowed"]
+    pub(crate) fn cancel(&mut self, timer: Timer) -> Option<Waker> {
+        let entry = &mut self.entries[timer.0 as usize];
+        let Entry { place, owner } = *entry;
+        entry.place = self.free;
+        self.free = timer.0;
+        if place == FIRED {
+            return None;
+        }
+        self.take(place as usize);
+        self.disown(owner)
+    }
+
+    /// Gives a timer another deadline. One that has fired is armed again, for this waker's owner.
+    #[inline]
     pub(crate) fn reset(&mut self, timer: Timer, deadline: u64) {
-        let Some(entry) = self.entries.get(timer.0 as usize) else { return };
-        if entry.place == FIRED {
+        let place = self.entries[timer.0 as usize].place;
+        if place == FIRED {
             self.push(deadline, timer.0);
             return;
         }
-        let place = entry.place as usize;
         let node = Node { deadline, timer: timer.0 };
-        if deadline < self.heap[place].deadline {
-            self.sift_up(place, node);
+        if deadline < self.heap[place as usize].deadline {
+            self.sift_up(place as usize, node);
         } else {
-            self.sift_down(place, node);
+            self.sift_down(place as usize, node);
         }
     }
 
-    /// Whether the timer has fired. If not, the waker is left.
-    pub(crate) fn poll(&mut self, timer: Timer, waker: &Waker) -> bool {
-        let Some(entry) = self.entries.get_mut(timer.0 as usize) else { return true };
-        if entry.place == FIRED {
-            return true;
+    /// Whether the timer has fired. If not, it will wake this waker; the one before is handed out.
+    pub(crate) fn poll(&mut self, timer: Timer, waker: &Waker) -> Result<Option<Waker>, Fired> {
+        let Entry { place, owner } = self.entries[timer.0 as usize];
+        if place == FIRED {
+            return Err(Fired);
         }
-        match &mut entry.waker {
-            Some(known) if known.will_wake(waker) => {}
-            known => *known = Some(waker.clone()),
+        if let Some(known) = self.foreign.get((owner & !FOREIGN) as usize).filter(|_| owner & FOREIGN != 0)
+            && known.will_wake(waker)
+        {
+            return Ok(None);
         }
-        false
+        let before = self.disown(owner);
+        let owner = self.owner(waker);
+        self.entries[timer.0 as usize].owner = owner;
+        Ok(before)
     }
 
     /// Fires the earliest timer, if it is due. Its entry stays until it is cancelled.
-    pub(crate) fn pop_due(&mut self, now: u64) -> Option<Waker> {
+    pub(crate) fn pop_due(&mut self, now: u64) -> Option<Due> {
         let first = *self.heap.first().filter(|node| node.deadline <= now)?;
         self.take(0);
         let entry = &mut self.entries[first.timer as usize];
-        entry.place = FIRED;
-        // A timer without a waker cannot be armed; an inert one keeps the slice of due timers going.
-        Some(entry.waker.take().unwrap_or_else(|| Waker::noop().clone()))
+        let owner = entry.owner;
+        *entry = Entry { place: FIRED, owner: NOBODY };
+        Some(if owner & FOREIGN == 0 {
+            Due::Task(owner)
+        } else {
+            self.disown(owner).map_or(Due::Nobody, Due::Foreign)
+        })
     }
 
     fn push(&mut self, deadline: u64, timer: u32) {
@@ -175,7 +250,7 @@ mod tests {
     /// Arms, resets, cancels and fires at random and compares each step with a `BTreeMap`.
     fn check(seed: u64) {
         let mut random = Random(seed);
-        let mut timers = Timers::default();
+        let mut timers = Timers::new(0);
         let mut model: BTreeMap<(u64, u32), Timer> = BTreeMap::new();
         let mut now = 0;
         for step in 0..4000 {
@@ -183,12 +258,12 @@ mod tests {
             let any = model.keys().nth(random.below(model.len().max(1) as u64) as usize).copied();
             match (random.below(5), any) {
                 (0..2, _) => {
-                    let timer = timers.arm(deadline, Waker::noop().clone());
+                    let timer = timers.arm(deadline, Waker::noop());
                     model.insert((deadline, timer.0), timer);
                 }
                 (2, Some(key)) => {
                     let timer = model.remove(&key).expect("chosen from the model");
-                    timers.cancel(timer);
+                    drop(timers.cancel(timer));
                 }
                 (3, Some(key)) => {
                     let timer = model.remove(&key).expect("chosen from the model");
@@ -201,8 +276,12 @@ mod tests {
                     let due: Vec<_> =
                         model.range(..=(now, u32::MAX)).map(|(key, timer)| (*key, *timer)).collect();
                     for (key, timer) in due {
-                        assert!(timers.poll(timer, Waker::noop()), "seed {seed} step {step}: not fired");
-                        timers.cancel(timer);
+                        assert_eq!(
+                            timers.poll(timer, Waker::noop()).err(),
+                            Some(Fired),
+                            "seed {seed} step {step}: not fired"
+                        );
+                        drop(timers.cancel(timer));
                         model.remove(&key);
                     }
                 }
@@ -210,7 +289,8 @@ mod tests {
             let first = model.keys().next().map(|key| key.0);
             assert_eq!(timers.next(), first, "seed {seed} step {step}");
         }
-        assert_eq!(timers.entries.len(), model.len(), "seed {seed}: an entry is left behind");
+        assert_eq!(timers.heap.len(), model.len(), "seed {seed}: a node is left behind");
+        assert_eq!(timers.foreign.len(), model.len(), "seed {seed}: a waker is left behind");
     }
 
     #[test]
@@ -223,11 +303,11 @@ mod tests {
 
     #[test]
     fn a_timer_that_fired_can_be_armed_again() {
-        let mut timers = Timers::default();
-        let timer = timers.arm(5, Waker::noop().clone());
+        let mut timers = Timers::new(0);
+        let timer = timers.arm(5, Waker::noop());
         assert!(timers.pop_due(5).is_some() && timers.is_empty());
         timers.reset(timer, 9);
-        assert!(!timers.poll(timer, Waker::noop()));
+        assert!(timers.poll(timer, Waker::noop()).is_ok());
         assert_eq!(timers.next(), Some(9));
     }
 }

@@ -22,7 +22,7 @@ use crate::core::Core;
 pub fn sleep(duration: Duration) -> Sleep {
     let core = Core::current();
     let deadline = Instant::from_nanos(core.now()) + duration;
-    Sleep { core, deadline, timer: None }
+    Sleep { core, deadline, timer: None, ahead: !duration.is_zero() }
 }
 
 /// Waits until a deadline, which may have passed.
@@ -36,7 +36,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Dropping the future disarms the timer.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { core: Core::current(), deadline, timer: None }
+    Sleep { core: Core::current(), deadline, timer: None, ahead: false }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -45,6 +45,8 @@ pub struct Sleep {
     core: Rc<Core>,
     deadline: Instant,
     timer: Option<Timer>,
+    /// Set if the deadline lay ahead when the clock was last read, so that it need not be read again to arm.
+    ahead: bool,
 }
 
 impl Sleep {
@@ -64,13 +66,18 @@ impl Sleep {
     /// cheap: protocols do it for every packet.
     pub fn reset(&mut self, deadline: Instant) {
         self.deadline = deadline;
-        if let Some(timer) = self.timer {
-            if deadline == Instant::NEVER {
-                self.core.timers.borrow_mut().cancel(timer);
-                self.timer = None;
-            } else {
-                self.core.timers.borrow_mut().reset(timer, deadline.nanos());
-            }
+        self.ahead = false;
+        if deadline == Instant::NEVER {
+            self.disarm();
+        } else if let Some(timer) = self.timer {
+            self.core.timers.borrow_mut().reset(timer, deadline.nanos());
+        }
+    }
+
+    fn disarm(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            let waker = self.core.timers.borrow_mut().cancel(timer);
+            drop(waker);
         }
     }
 }
@@ -78,19 +85,20 @@ impl Sleep {
 impl Future for Sleep {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(timer) = self.timer {
-            let fired = self.core.timers.borrow_mut().poll(timer, cx.waker());
-            return if fired { Poll::Ready(()) } else { Poll::Pending };
+            let polled = self.core.timers.borrow_mut().poll(timer, cx.waker());
+            return if polled.is_err() { Poll::Ready(()) } else { Poll::Pending };
         }
         if self.deadline == Instant::NEVER {
             return Poll::Pending;
         }
-        if self.is_elapsed() {
+        if !self.ahead && self.is_elapsed() {
             return Poll::Ready(());
         }
         self.core.check();
-        let timer = self.core.timers.borrow_mut().arm(self.deadline.nanos(), cx.waker().clone());
+        let timer = self.core.timers.borrow_mut().arm(self.deadline.nanos(), cx.waker());
         self.timer = Some(timer);
         Poll::Pending
     }
@@ -98,9 +106,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let Some(timer) = self.timer {
-            self.core.timers.borrow_mut().cancel(timer);
-        }
+        self.disarm();
     }
 }
 
