@@ -37,8 +37,8 @@ impl OwnedReadHalf {
     /// # Cancel safety
     ///
     /// As [`TcpStream::recv`].
-    pub async fn recv(&self) -> io::Result<RecvBuf> {
-        self.receiver.recv().await
+    pub fn recv(&self) -> impl Future<Output = io::Result<RecvBuf>> + use<'_> {
+        self.receiver.recv()
     }
 
     /// As [`TcpStream::read`].
@@ -46,8 +46,8 @@ impl OwnedReadHalf {
     /// # Cancel safety
     ///
     /// As [`TcpStream::read`].
-    pub async fn read<B: IoBufMut>(&self, buf: B) -> BufResult<usize, B> {
-        self.receiver.read(buf).await
+    pub fn read<B: IoBufMut>(&self, buf: B) -> impl Future<Output = BufResult<usize, B>> + use<'_, B> {
+        self.receiver.read(buf)
     }
 
     /// As [`TcpStream::read_exact`].
@@ -55,8 +55,8 @@ impl OwnedReadHalf {
     /// # Cancel safety
     ///
     /// As [`TcpStream::read_exact`].
-    pub async fn read_exact<B: IoBufMut>(&self, buf: B) -> BufResult<(), B> {
-        self.receiver.read_exact(buf).await.map(drop)
+    pub fn read_exact<B: IoBufMut>(&self, buf: B) -> impl Future<Output = BufResult<(), B>> + use<'_, B> {
+        self.receiver.read_exact(buf)
     }
 
     /// The peer's address.
@@ -87,9 +87,10 @@ impl OwnedReadHalf {
         if self.socket.fd().as_raw_fd() != write.socket.fd().as_raw_fd() {
             return Err(ReuniteError(self, write));
         }
-        let sender =
-            write.sender.take().expect("invariant: a half has its sender until it is dropped or reunited");
-        Ok(TcpStream { socket: self.socket, receiver: self.receiver, sender })
+        match write.sender.take() {
+            Some(sender) => Ok(TcpStream { socket: self.socket, receiver: self.receiver, sender }),
+            None => Err(ReuniteError(self, write)),
+        }
     }
 }
 
@@ -103,8 +104,8 @@ impl OwnedWriteHalf {
     /// # Cancel safety
     ///
     /// As [`TcpStream::write`].
-    pub async fn write<B: IoBuf>(&self, buf: B) -> BufResult<usize, B> {
-        self.sender().write(buf).await
+    pub fn write<B: IoBuf>(&self, buf: B) -> impl Future<Output = BufResult<usize, B>> + use<'_, B> {
+        self.sender().write(buf)
     }
 
     /// As [`TcpStream::write_all`].
@@ -112,8 +113,8 @@ impl OwnedWriteHalf {
     /// # Cancel safety
     ///
     /// As [`TcpStream::write_all`].
-    pub async fn write_all<B: IoBuf>(&self, buf: B) -> BufResult<(), B> {
-        self.sender().write_all(buf).await.map(drop)
+    pub fn write_all<B: IoBuf>(&self, buf: B) -> impl Future<Output = BufResult<(), B>> + use<'_, B> {
+        self.sender().write_all(buf)
     }
 
     /// As [`TcpStream::shutdown`].

@@ -95,8 +95,8 @@ impl TcpStream {
     /// # Kernel
     ///
     /// `IORING_OP_RECV`, one submission for many receives (6.0), with a ring of provided buffers (5.19).
-    pub async fn recv(&self) -> io::Result<RecvBuf> {
-        self.receiver.recv().await
+    pub fn recv(&self) -> impl Future<Output = io::Result<RecvBuf>> + use<'_> {
+        self.receiver.recv()
     }
 
     /// Reads into a buffer, from its beginning, and gives how many bytes that was. 0 is the end of the stream, or a
@@ -116,8 +116,8 @@ impl TcpStream {
     ///
     /// `IORING_OP_RECV`. A buffer of more than [`recv_buffer_bytes`](uring_runtime::Builder::recv_buffer_bytes) is
     /// given to the kernel itself; a smaller one is filled by a copy, and holds no memory of the kernel's meanwhile.
-    pub async fn read<B: IoBufMut>(&self, buf: B) -> BufResult<usize, B> {
-        self.receiver.read(buf).await
+    pub fn read<B: IoBufMut>(&self, buf: B) -> impl Future<Output = BufResult<usize, B>> + use<'_, B> {
+        self.receiver.read(buf)
     }
 
     /// Fills the whole buffer: up to its capacity, for a `Vec<u8>`.
@@ -129,8 +129,8 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Dropping the future loses no byte: what it had read goes back to the stream. The buffer is lost.
-    pub async fn read_exact<B: IoBufMut>(&self, buf: B) -> BufResult<(), B> {
-        self.receiver.read_exact(buf).await.map(drop)
+    pub fn read_exact<B: IoBufMut>(&self, buf: B) -> impl Future<Output = BufResult<(), B>> + use<'_, B> {
+        self.receiver.read_exact(buf)
     }
 
     /// Sends what the socket takes of a buffer, and gives how many bytes that was.
@@ -147,8 +147,8 @@ impl TcpStream {
     /// # Kernel
     ///
     /// `IORING_OP_SEND`.
-    pub async fn write<B: IoBuf>(&self, buf: B) -> BufResult<usize, B> {
-        self.sender.write(buf).await
+    pub fn write<B: IoBuf>(&self, buf: B) -> impl Future<Output = BufResult<usize, B>> + use<'_, B> {
+        self.sender.write(buf)
     }
 
     /// Sends the whole buffer.
@@ -165,8 +165,8 @@ impl TcpStream {
     /// # Kernel
     ///
     /// `IORING_OP_SEND` with `MSG_WAITALL`.
-    pub async fn write_all<B: IoBuf>(&self, buf: B) -> BufResult<(), B> {
-        self.sender.write_all(buf).await.map(drop)
+    pub fn write_all<B: IoBuf>(&self, buf: B) -> impl Future<Output = BufResult<(), B>> + use<'_, B> {
+        self.sender.write_all(buf)
     }
 
     /// Ends the sending side, after the writes that have begun: the peer reads the end of the stream.

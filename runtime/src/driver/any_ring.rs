@@ -1,6 +1,5 @@
 //! The ring below a driver: the kernel's, called statically, or any other behind one predictable branch.
 
-use std::collections::VecDeque;
 use std::io;
 
 use uring_sys_shim::{Call, Cqe, Features, KernelRing, Register, Reply, Ring, SqFull, Sqe};
@@ -27,7 +26,7 @@ impl AnyRing {
     /// # Safety
     ///
     /// As [`Ring::push`].
-    #[inline]
+    #[inline(always)]
     #[allow(unsafe_code, reason = "hands the caller's duty on")]
     pub(crate) unsafe fn push(&mut self, sqe: &Sqe) -> Result<(), SqFull> {
         // SAFETY: the caller holds the contract of `Ring::push`.
@@ -45,8 +44,8 @@ impl AnyRing {
     }
 
     #[inline]
-    pub(crate) fn reap(&mut self, into: &mut VecDeque<Cqe>) {
-        either!(self, ring => ring.reap(into));
+    pub(crate) fn reap(&mut self) -> Option<Cqe> {
+        either!(self, ring => ring.reap())
     }
 
     #[inline]

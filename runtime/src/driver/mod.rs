@@ -31,6 +31,11 @@ const _: () = assert!(TAG_CLOSE > record::INDEX_MAX as u64);
 const FORKED: &str = "uring: this process is a fork of the one that runs the runtime, and its ring belongs to the \
                       parent; start a runtime of its own in the child, before any other call";
 
+#[cold]
+fn forked() -> ! {
+    panic!("{FORKED}");
+}
+
 /// What an enter that did not fail came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entered {
@@ -65,6 +70,9 @@ impl Driver {
     }
 
     /// Starts an operation that a future waits for.
+    // Always inlined, like all on the way from an operation to the queue: the entry and the record are then written
+    // where they belong, instead of being built here and copied three times.
+    #[inline(always)]
     pub(crate) fn submit<T: Operation>(&mut self, mut op: T, waker: &Waker) -> Key {
         let sqe = op.entry();
         let key = self.records.insert(Payload::new(op), waker.clone());
@@ -81,8 +89,14 @@ impl Driver {
     }
 
     /// Takes a completed operation, or leaves the waker.
+    #[inline(always)]
     pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Option<(T, Cqe)> {
         self.records.poll(key, waker)
+    }
+
+    /// The operation of a future, in its record.
+    pub(crate) fn get_mut<T: Operation>(&mut self, key: Key) -> &mut T {
+        self.records.get_mut(key)
     }
 
     /// The future that waited is gone, and its operation goes on by itself. What has completed already is handed
@@ -105,14 +119,18 @@ impl Driver {
         self.push(sqe);
     }
 
+    #[inline(always)]
     fn queue(&mut self, mut sqe: Sqe, key: Key) {
         sqe.user_data = key.user_data();
         self.push(sqe);
     }
 
     #[allow(unsafe_code, reason = "the one place where an entry goes to the ring")]
+    #[inline(always)]
     fn push(&mut self, sqe: Sqe) {
-        assert!(!self.ring.forked(), "{FORKED}");
+        if self.ring.forked() {
+            forked();
+        }
         self.stats.submissions += 1;
         if self.backlog.is_empty() {
             // SAFETY: the entry points to memory that its operation owns on the heap (contract of `Operation`), and
@@ -122,6 +140,11 @@ impl Driver {
                 return;
             }
         }
+        self.wait_for_room(sqe);
+    }
+
+    #[cold]
+    fn wait_for_room(&mut self, sqe: Sqe) {
         self.stats.backlogged += 1;
         self.backlog.push_back(sqe);
     }
@@ -160,7 +183,9 @@ impl Driver {
     ///
     /// This is the one place that knows what the errors of an enter mean.
     pub(crate) fn enter(&mut self, want: u32, until: Option<u64>) -> io::Result<Entered> {
-        assert!(!self.ring.forked(), "{FORKED}");
+        if self.ring.forked() {
+            forked();
+        }
         loop {
             self.flush();
             // While entries wait behind a full queue the core must not sleep.
@@ -178,24 +203,21 @@ impl Driver {
         }
     }
 
-    /// Moves the completions that are there into `into`.
-    pub(crate) fn reap(&mut self, into: &mut VecDeque<Cqe>) {
-        self.ring.reap(into);
-    }
-
-    /// Brings one completion to its operation and says what is to be done for it.
-    pub(crate) fn deliver(&mut self, cqe: Cqe) -> Delivery {
+    /// Takes the oldest completion, brings it to its operation and says what is to be done for it.
+    #[inline]
+    pub(crate) fn reap(&mut self) -> Option<Delivery> {
+        let cqe = self.ring.reap()?;
         self.stats.completions += 1;
         if cqe.user_data == TAG_CANCEL || cqe.user_data == TAG_CLOSE {
             // A cancel that found nothing or came too late, or a close that failed when nobody could be told: the
             // operation's own completion is what counts (`io_uring_prep_cancel(3)`).
-            return Delivery::Nothing;
+            return Some(Delivery::Nothing);
         }
         let delivery = self.records.deliver(cqe);
         if matches!(delivery, Delivery::Unknown) {
             self.stats.unknown += 1;
         }
-        delivery
+        Some(delivery)
     }
 
     /// Asks the kernel to cancel everything that is in flight.
@@ -210,9 +232,9 @@ impl Driver {
         self.push(sqe);
     }
 
-    /// How many operations have a record: in flight, or completed and not taken.
+    /// How many operations the kernel still has. What has completed and was not taken is not among them.
     pub(crate) fn in_flight(&self) -> usize {
-        self.records.len()
+        self.records.in_flight()
     }
 
     pub(crate) fn call(&mut self, request: Call<'_>) -> io::Result<Reply> {

@@ -14,7 +14,7 @@ use uring_sys_shim::Cqe;
 use crate::op::{More, Operation};
 
 /// Room for a slice of a vector, a descriptor, an offset and a socket's state without a box.
-const WORDS: usize = 12;
+const WORDS: usize = 9;
 type Space = MaybeUninit<[usize; WORDS]>;
 
 /// An operation whose type was erased.
@@ -24,7 +24,7 @@ pub(crate) struct Payload {
 }
 
 struct Table {
-    type_id: fn() -> TypeId,
+    type_id: TypeId,
     more: unsafe fn(&mut Space, Cqe) -> More,
     orphaned: unsafe fn(Space, Cqe),
 }
@@ -33,7 +33,7 @@ struct TableOf<T>(T);
 
 impl<T: Operation> TableOf<T> {
     const TABLE: &'static Table =
-        &Table { type_id: TypeId::of::<T>, more: more::<T>, orphaned: orphaned::<T> };
+        &Table { type_id: TypeId::of::<T>(), more: more::<T>, orphaned: orphaned::<T> };
 }
 
 /// What lies in the space for a `T`: the operation, or a box of it when it is too large.
@@ -51,6 +51,7 @@ const fn fit<T>() -> Fit {
 }
 
 impl Payload {
+    #[inline(always)]
     pub(crate) fn new<T: Operation>(op: T) -> Self {
         let mut space = Space::uninit();
         match const { fit::<T>() } {
@@ -62,14 +63,29 @@ impl Payload {
         Self { table: TableOf::<T>::TABLE, space }
     }
 
+    /// The operation, in its place.
+    ///
+    /// # Panics
+    ///
+    /// As [`take`](Payload::take).
+    pub(crate) fn get_mut<T: Operation>(&mut self) -> &mut T {
+        assert!(
+            self.table.type_id == const { TypeId::of::<T>() },
+            "invariant: a key names a record of its own type"
+        );
+        // SAFETY: the space was filled by `new` with a `T`.
+        unsafe { borrow(&mut self.space) }
+    }
+
     /// Takes the operation out.
     ///
     /// # Panics
     ///
     /// When this payload was made of another type: a defect of the driver.
+    #[inline(always)]
     pub(crate) fn take<T: Operation>(self) -> T {
         assert!(
-            (self.table.type_id)() == TypeId::of::<T>(),
+            self.table.type_id == const { TypeId::of::<T>() },
             "invariant: a key names a record of its own type"
         );
         // SAFETY: the space was filled by `new` with a `T`, and `self` is consumed.
@@ -92,6 +108,7 @@ impl Payload {
 /// # Safety
 ///
 /// `space` holds a `T`, which moves out.
+#[inline(always)]
 unsafe fn take<T: Operation>(space: Space) -> T {
     match const { fit::<T>() } {
         // SAFETY: the caller says that the space holds a `T`, and `fit` that it lies there itself.
@@ -107,13 +124,21 @@ unsafe fn take<T: Operation>(space: Space) -> T {
 /// # Safety
 ///
 /// `space` holds a `T`.
-unsafe fn more<T: Operation>(space: &mut Space, cqe: Cqe) -> More {
-    let op: &mut T = match const { fit::<T>() } {
+unsafe fn borrow<T: Operation>(space: &mut Space) -> &mut T {
+    match const { fit::<T>() } {
         // SAFETY: the caller says that the space holds a `T`; it is borrowed as long as `space`.
         Fit::Inline => unsafe { &mut *space.as_mut_ptr().cast::<T>() },
         // SAFETY: as above, in a box.
         Fit::Boxed => unsafe { &mut *space.as_mut_ptr().cast::<Box<T>>() },
-    };
+    }
+}
+
+/// # Safety
+///
+/// `space` holds a `T`.
+unsafe fn more<T: Operation>(space: &mut Space, cqe: Cqe) -> More {
+    // SAFETY: handed on.
+    let op = unsafe { borrow::<T>(space) };
     op.more(cqe)
 }
 

@@ -76,24 +76,29 @@ pub(crate) enum Delivery {
 pub(crate) struct Records {
     slab: Slab<Record>,
     generation: u32,
+    /// How many of the records are `Completed`.
+    completed: usize,
 }
 
 impl Records {
-    /// How many operations have a record.
-    pub(crate) fn len(&self) -> usize {
-        self.slab.len()
+    /// How many operations have not had their last completion.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.slab.len() - self.completed
     }
 
     /// Adds an operation that a future waits for.
+    #[inline(always)]
     pub(crate) fn insert(&mut self, payload: Payload, waker: Waker) -> Key {
         self.add(payload, Stage::Waiting(Some(waker)))
     }
 
     /// Adds an operation that belongs to a resource instead of a future.
+    #[inline(always)]
     pub(crate) fn insert_detached(&mut self, payload: Payload) -> Key {
         self.add(payload, Stage::Orphaned)
     }
 
+    #[inline(always)]
     fn add(&mut self, payload: Payload, stage: Stage) -> Key {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
@@ -115,11 +120,13 @@ impl Records {
     }
 
     /// Takes a completed operation out, or leaves the waker for when it completes.
+    #[inline(always)]
     pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Option<(T, Cqe)> {
         let record = self.find(key).expect("invariant: a future's record lives until the future took it");
         match &mut record.stage {
             Stage::Completed(cqe) => {
                 let cqe = *cqe;
+                self.completed -= 1;
                 let record = self.slab.remove(key.index as usize);
                 Some((record.payload.take(), cqe))
             }
@@ -131,10 +138,17 @@ impl Records {
         }
     }
 
+    /// The operation of a future, in its record: in flight, or completed and not taken.
+    pub(crate) fn get_mut<T: Operation>(&mut self, key: Key) -> &mut T {
+        let record = self.find(key).expect("invariant: a future's record lives until the future took it");
+        record.payload.get_mut()
+    }
+
     /// The future is gone. A completed operation is handed out for its orphan step.
     pub(crate) fn abandon(&mut self, key: Key) -> Option<(Payload, Cqe)> {
         let record = self.find(key)?;
         if let Stage::Completed(cqe) = record.stage {
+            self.completed -= 1;
             let record = self.slab.remove(key.index as usize);
             return Some((record.payload, cqe));
         }
@@ -143,6 +157,7 @@ impl Records {
     }
 
     /// Brings a completion to its operation.
+    #[inline]
     pub(crate) fn deliver(&mut self, cqe: Cqe) -> Delivery {
         let key = Key::from_user_data(cqe.user_data);
         let Some(record) = self.find(key) else {
@@ -164,6 +179,7 @@ impl Records {
             Stage::Waiting(waker) => {
                 let waker = waker.take();
                 record.stage = Stage::Completed(cqe);
+                self.completed += 1;
                 waker.map_or(Delivery::Nothing, Delivery::Wake)
             }
             // A second last completion: no kernel posts one.

@@ -92,19 +92,22 @@ impl File {
     /// # Kernel
     ///
     /// `IORING_OP_READ`; at most 2,147,479,552 bytes at once (`read(2)`).
-    pub async fn read_at<B: IoBufMut>(&self, buf: B, offset: u64) -> BufResult<usize, B> {
-        self.read_some(buf, 0, offset).await
+    pub fn read_at<B: IoBufMut>(&self, buf: B, offset: u64) -> impl Future<Output = BufResult<usize, B>> + use<B> {
+        self.read_behind(buf, 0, offset)
     }
 
-    async fn read_some<B: IoBufMut>(&self, buf: B, filled: usize, offset: u64) -> BufResult<usize, B> {
+    /// Reads into `buf[filled..]`, whose beginning is at `start` in the file. No `async fn`, because each layer of
+    /// those moves the buffer once more.
+    #[inline]
+    fn read_behind<B: IoBufMut>(&self, buf: B, filled: usize, start: u64) -> Op<ReadAt<B>> {
+        let core = self.fd.core();
         if buf.bytes_total() == filled {
-            return BufResult(Ok(0), buf);
+            return Op::answered(core, BufResult(Ok(0), buf));
         }
-        let offset = match position(offset, filled) {
-            Ok(offset) => offset,
-            Err(error) => return BufResult(Err(error), buf),
-        };
-        Op::new(self.fd.core(), ReadAt { fd: self.fd.clone(), buf, filled, offset }).await
+        match position(start, filled) {
+            Ok(offset) => Op::new(core, ReadAt { fd: self.fd.clone(), buf, filled, offset }),
+            Err(error) => Op::answered(core, BufResult(Err(error), buf)),
+        }
     }
 
     /// Fills the whole buffer from an offset.
@@ -120,7 +123,7 @@ impl File {
         let mut filled = 0;
         while filled < buf.bytes_total() {
             let result;
-            BufResult(result, buf) = self.read_some(buf, filled, offset).await;
+            BufResult(result, buf) = self.read_behind(buf, filled, offset).await;
             match result {
                 Ok(0) => return BufResult(Err(io::ErrorKind::UnexpectedEof.into()), buf),
                 Ok(bytes) => filled += bytes,
@@ -144,19 +147,21 @@ impl File {
     /// # Kernel
     ///
     /// `IORING_OP_WRITE`; at most 2,147,479,552 bytes at once (`write(2)`).
-    pub async fn write_at<B: IoBuf>(&self, buf: B, offset: u64) -> BufResult<usize, B> {
-        self.write_some(buf, 0, offset).await
+    pub fn write_at<B: IoBuf>(&self, buf: B, offset: u64) -> impl Future<Output = BufResult<usize, B>> + use<B> {
+        self.write_behind(buf, 0, offset)
     }
 
-    async fn write_some<B: IoBuf>(&self, buf: B, done: usize, offset: u64) -> BufResult<usize, B> {
+    /// Writes `buf[done..]`, whose beginning goes to `start` in the file.
+    #[inline]
+    fn write_behind<B: IoBuf>(&self, buf: B, done: usize, start: u64) -> Op<WriteAt<B>> {
+        let core = self.fd.core();
         if buf.bytes_init() == done {
-            return BufResult(Ok(0), buf);
+            return Op::answered(core, BufResult(Ok(0), buf));
         }
-        let offset = match position(offset, done) {
-            Ok(offset) => offset,
-            Err(error) => return BufResult(Err(error), buf),
-        };
-        Op::new(self.fd.core(), WriteAt { fd: self.fd.clone(), buf, done, offset }).await
+        match position(start, done) {
+            Ok(offset) => Op::new(core, WriteAt { fd: self.fd.clone(), buf, done, offset }),
+            Err(error) => Op::answered(core, BufResult(Err(error), buf)),
+        }
     }
 
     /// Writes the whole buffer at an offset.
@@ -172,7 +177,7 @@ impl File {
         let mut done = 0;
         while done < buf.bytes_init() {
             let result;
-            BufResult(result, buf) = self.write_some(buf, done, offset).await;
+            BufResult(result, buf) = self.write_behind(buf, done, offset).await;
             match result {
                 Ok(0) => return BufResult(Err(io::ErrorKind::WriteZero.into()), buf),
                 Ok(bytes) => done += bytes,

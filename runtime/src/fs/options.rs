@@ -102,7 +102,7 @@ impl OpenOptions {
         if creates && !writes {
             return Err(invalid("creating a file needs `write` or `append`"));
         }
-        if self.truncate && !self.write {
+        if self.truncate && !writes {
             return Err(invalid("truncating a file needs `write`, without `append`"));
         }
         if self.truncate && self.append && !self.create_new {

@@ -13,9 +13,9 @@ mod socket;
 
 pub use acceptor::Acceptor;
 pub use fd::Fd;
-pub use read::Read;
+pub use read::{Read, ReadExact};
 pub use receiver::{Receiver, Recv};
-pub use sender::{Sender, Write};
+pub use sender::{Sender, Write, WriteAll};
 pub use socket::{Option, Socket};
 
 pub(crate) use acceptor::Backlog;

@@ -25,7 +25,7 @@ enum Until {
     Full,
 }
 
-/// Reads into a buffer: see [`Receiver::read`] and [`Receiver::read_exact`].
+/// Reads into a buffer: see [`Receiver::read`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Read<'a, B: IoBufMut> {
     inlet: &'a Rc<Inlet>,
@@ -53,8 +53,8 @@ impl Receiver {
     /// # Cancel safety
     ///
     /// Dropping the future loses no byte: what was read goes back to the socket. The buffer is lost.
-    pub fn read_exact<B: IoBufMut>(&self, buf: B) -> Read<'_, B> {
-        Read::new(self.inlet(), buf, Until::Full)
+    pub fn read_exact<B: IoBufMut>(&self, buf: B) -> ReadExact<'_, B> {
+        ReadExact(Read::new(self.inlet(), buf, Until::Full))
     }
 }
 
@@ -124,7 +124,7 @@ impl<'a, B: IoBufMut> Read<'a, B> {
             let core = self.inlet.core();
             core.check();
             let (fd, inlet) = (self.inlet.fd.clone(), Rc::clone(self.inlet));
-            let key = core.submit(RecvInto { fd, inlet, buf, filled: self.filled }, cx.waker());
+            let key = core.submit(RecvInto::new(fd, inlet, buf, self.filled), cx.waker());
             self.inlet.set_armed(Some(key));
             self.flight = Some(key);
         }
@@ -169,8 +169,22 @@ impl<B: IoBufMut> Future for Read<'_, B> {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(result) => result,
         };
+        // Now and not when it is dropped: a future that has completed may be kept for long.
+        self.inlet.line.leave(&mut self.place);
         let buf = self.buf.take().expect("uring: a read was polled after it had completed");
         Poll::Ready(BufResult(result, buf))
+    }
+}
+
+/// Fills a buffer: see [`Receiver::read_exact`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct ReadExact<'a, B: IoBufMut>(Read<'a, B>);
+
+impl<B: IoBufMut> Future for ReadExact<'_, B> {
+    type Output = BufResult<(), B>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|result| result.map(drop))
     }
 }
 
@@ -180,6 +194,9 @@ impl<B: IoBufMut> Drop for Read<'_, B> {
             self.inlet.forget_waker();
         }
         if let Some(key) = self.flight {
+            if let Some(bytes) = self.inlet.core().with_op(key, RecvInto::<B>::give_back) {
+                self.inlet.unpop(bytes);
+            }
             self.inlet.core().abandon(key, OnDrop::LetRun);
         } else if let Some(buf) = self.buf.take()
             && self.filled > 0

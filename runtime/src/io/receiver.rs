@@ -51,6 +51,8 @@ pub(crate) struct Inlet {
     armed: Cell<Option<Key>>,
     /// Whether the armed receive was cancelled, because the stash is full.
     stopping: Cell<bool>,
+    /// Whether it stands in the core's line for a buffer.
+    hungry: Cell<bool>,
     /// Who is at the head of the line and waits for bytes.
     waker: Cell<Option<Waker>>,
     pub(super) line: Line,
@@ -110,25 +112,34 @@ impl Inlet {
         self.course.set(Course::Ended);
     }
 
-    /// Starts to receive, unless something is armed already.
+    /// Starts to receive, unless something is armed already. Where others wait for a buffer it waits behind them: it
+    /// would take theirs, again and again.
     pub(super) fn arm(self: &Rc<Self>) {
-        if self.is_armed() {
+        if self.is_armed() || self.hungry.get() {
             return;
         }
         let core = self.core();
         core.check();
-        let (fd, inlet) = (self.fd.clone(), Rc::clone(self));
-        let key = match core.pool() {
-            Some(pool) => {
-                let many = core.features().contains(Features::RECV_MULTISHOT) && !pool.is_short();
-                let shots = if many { Shots::Many } else { Shots::One };
-                core.submit_detached(RecvPooled { fd, inlet, pool, shots })
+        match core.pool() {
+            Some(_) if core.has_starved() => {
+                self.hungry.set(true);
+                core.wait_for_buffer(self);
             }
+            Some(pool) => self.arm_pooled(pool),
             None => {
-                core.submit_detached(RecvInto { fd, inlet, buf: Vec::with_capacity(OWN_BYTES), filled: 0 })
+                let own = Vec::with_capacity(OWN_BYTES);
+                let receive = RecvInto::new(self.fd.clone(), Rc::clone(self), own, 0);
+                self.armed.set(Some(core.submit_detached(receive)));
             }
-        };
-        self.armed.set(Some(key));
+        }
+    }
+
+    fn arm_pooled(self: &Rc<Self>, pool: Rc<Pool>) {
+        let core = self.core();
+        let many = core.features().contains(Features::RECV_MULTISHOT) && !pool.is_short();
+        let shots = if many { Shots::Many } else { Shots::One };
+        let receive = RecvPooled { fd: self.fd.clone(), inlet: Rc::clone(self), pool, shots };
+        self.armed.set(Some(core.submit_detached(receive)));
     }
 
     /// Bytes arrived, and more will. Runs while the driver is borrowed.
@@ -137,6 +148,10 @@ impl Inlet {
             return More::default();
         }
         let mut stash = self.stash.borrow_mut();
+        if stash.capacity() == 0 {
+            // Most connections never hold more than one: a thousand idle ones should not hold room for four.
+            stash.reserve_exact(1);
+        }
         stash.push_back(bytes);
         let cancel = stash.len() >= share && !self.stopping.replace(true);
         More { wake: self.waker.take(), cancel }
@@ -156,6 +171,7 @@ impl Inlet {
             // Cancelled because the stash was full, or interrupted: armed again when somebody asks.
             0 | libc::ECANCELED | libc::EINTR => {}
             libc::ENOBUFS => {
+                self.hungry.set(true);
                 self.core().starved(self);
                 return;
             }
@@ -173,13 +189,14 @@ impl Inlet {
         }
     }
 
-    /// Buffers are there again for an inlet that found none. Gives `false` when nobody waits any more.
-    pub(crate) fn feed(self: &Rc<Self>) -> bool {
+    /// Its turn for a buffer has come. Gives `false` when nobody waits any more.
+    pub(crate) fn feed(self: &Rc<Self>, pool: Rc<Pool>) -> bool {
+        self.hungry.set(false);
         let waker = self.waker.take();
-        let wanted = waker.is_some() && self.course.get() == Course::Flowing;
+        let wanted = waker.is_some() && self.course.get() == Course::Flowing && !self.is_armed();
         self.waker.set(waker);
         if wanted {
-            self.arm();
+            self.arm_pooled(pool);
         }
         wanted
     }
@@ -207,6 +224,7 @@ impl Receiver {
             course: Cell::new(Course::Flowing),
             armed: Cell::new(None),
             stopping: Cell::new(false),
+            hungry: Cell::new(false),
             waker: Cell::new(None),
             line: Line::default(),
         }))
@@ -252,14 +270,18 @@ impl Future for Recv<'_> {
         if this.inlet.line.poll_enter(&mut this.place, cx.waker()).is_pending() {
             return Poll::Pending;
         }
-        match this.inlet.look(cx.waker())? {
-            Found::Bytes => Poll::Ready(Ok(this.inlet.pop().unwrap_or_else(RecvBuf::empty))),
-            Found::End => Poll::Ready(Ok(RecvBuf::empty())),
-            Found::Nothing => {
+        let received = match this.inlet.look(cx.waker()) {
+            Ok(Found::Bytes) => Ok(this.inlet.pop().unwrap_or_else(RecvBuf::empty)),
+            Ok(Found::End) => Ok(RecvBuf::empty()),
+            Ok(Found::Nothing) => {
                 this.inlet.arm();
-                Poll::Pending
+                return Poll::Pending;
             }
-        }
+            Err(error) => Err(error),
+        };
+        // Now and not when it is dropped: a future that has completed may be kept for long.
+        this.inlet.line.leave(&mut this.place);
+        Poll::Ready(received)
     }
 }
 

@@ -53,8 +53,9 @@ impl Sender {
     /// # Cancel safety
     ///
     /// Before it has begun, dropping the future sends nothing. A send that has begun is finished, whole.
-    pub fn write_all<B: IoBuf>(&self, buf: B) -> Write<'_, B> {
-        self.begin(buf, Amount::All)
+    #[inline]
+    pub fn write_all<B: IoBuf>(&self, buf: B) -> WriteAll<'_, B> {
+        WriteAll(self.begin(buf, Amount::All))
     }
 
     fn begin<B: IoBuf>(&self, buf: B, amount: Amount) -> Write<'_, B> {
@@ -148,6 +149,19 @@ impl<B: IoBuf> Future for Write<'_, B> {
         // From here on the operation holds the head of the line.
         this.place = Place::Outside;
         Poll::Pending
+    }
+}
+
+/// Sends a whole buffer: see [`Sender::write_all`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct WriteAll<'a, B: IoBuf>(Write<'a, B>);
+
+impl<B: IoBuf> Future for WriteAll<'_, B> {
+    type Output = BufResult<(), B>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|result| result.map(drop))
     }
 }
 

@@ -91,15 +91,23 @@ pub(crate) struct Op<T: Operation> {
     stage: Stage<T>,
 }
 
-enum Stage<T> {
+enum Stage<T: Operation> {
     New(T),
     InFlight(Key),
+    /// Answered without the kernel.
+    Answered(T::Output),
     Done,
 }
 
 impl<T: Operation> Op<T> {
+    #[inline(always)]
     pub(crate) fn new(core: &Rc<Core>, op: T) -> Self {
         Self { core: Rc::clone(core), stage: Stage::New(op) }
+    }
+
+    /// A future that is ready: the operation has nothing to ask the kernel.
+    pub(crate) fn answered(core: &Rc<Core>, output: T::Output) -> Self {
+        Self { core: Rc::clone(core), stage: Stage::Answered(output) }
     }
 }
 
@@ -109,20 +117,23 @@ impl<T: Operation> Unpin for Op<T> {}
 impl<T: Operation> Future for Op<T> {
     type Output = T::Output;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Output> {
-        match std::mem::replace(&mut self.stage, Stage::Done) {
+        let this = &mut *self;
+        if let Stage::InFlight(key) = this.stage {
+            let Some((op, cqe)) = this.core.poll_op::<T>(key, cx.waker()) else { return Poll::Pending };
+            this.stage = Stage::Done;
+            return Poll::Ready(op.finish(cqe));
+        }
+        match std::mem::replace(&mut this.stage, Stage::Done) {
             Stage::New(op) => {
-                self.stage = Stage::InFlight(self.core.submit(op, cx.waker()));
+                this.stage = Stage::InFlight(this.core.submit(op, cx.waker()));
                 Poll::Pending
             }
-            Stage::InFlight(key) => match self.core.poll_op::<T>(key, cx.waker()) {
-                Some((op, cqe)) => Poll::Ready(op.finish(cqe)),
-                None => {
-                    self.stage = Stage::InFlight(key);
-                    Poll::Pending
-                }
-            },
-            Stage::Done => panic!("uring: an operation's future was polled after it had completed"),
+            Stage::Answered(output) => Poll::Ready(output),
+            Stage::InFlight(_) | Stage::Done => {
+                panic!("uring: an operation's future was polled after it had completed")
+            }
         }
     }
 }

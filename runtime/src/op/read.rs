@@ -23,6 +23,7 @@ unsafe impl<B: IoBufMut> Operation for ReadAt<B> {
     type Output = BufResult<usize, B>;
     const ON_DROP: OnDrop = OnDrop::Cancel;
 
+    #[inline]
     fn entry(&mut self) -> Sqe {
         let mut sqe = Sqe::new(opcode::READ, self.fd.raw());
         sqe.addr = self.buf.stable_mut_ptr().expose_provenance() as u64 + self.filled as u64;
@@ -56,7 +57,7 @@ pub(crate) fn received<B: IoBufMut>(buf: &mut B, filled: usize, cqe: Cqe) -> io:
 
 /// The kernel says that it wrote more than there was room for: memory is damaged, and nothing can be trusted.
 #[cold]
-fn overrun() -> ! {
+pub(super) fn overrun() -> ! {
     tracing::error!("the kernel reported more bytes than the buffer has room for; aborting");
     std::process::abort()
 }

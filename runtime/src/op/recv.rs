@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
-use super::{More, OnDrop, Operation, clamp, read::received};
+use super::{More, OnDrop, Operation, clamp, read::overrun, read::received};
 use crate::buf::{BufResult, GROUP, IoBufMut, Pool, RecvBuf};
 use crate::io::{Fd, Inlet};
 
@@ -32,7 +32,9 @@ impl RecvPooled {
         let id = cqe.buffer_id()?;
         self.pool.taken();
         let bytes = u32::try_from(cqe.res).unwrap_or(0);
-        assert!(bytes as usize <= self.pool.buffer_bytes(), "invariant: no more is received than fits");
+        if bytes as usize > self.pool.buffer_bytes() {
+            overrun();
+        }
         // SAFETY: the completion gave the buffer out with so many bytes, and is seen once.
         Some(unsafe { RecvBuf::pooled(&self.pool, id, bytes) })
     }
@@ -43,6 +45,7 @@ unsafe impl Operation for RecvPooled {
     type Output = ();
     const ON_DROP: OnDrop = OnDrop::LetRun;
 
+    #[inline]
     fn entry(&mut self) -> Sqe {
         let mut sqe = Sqe::new(opcode::RECV, self.fd.raw());
         sqe.flags = Sqe::BUFFER_SELECT;
@@ -73,6 +76,22 @@ pub(crate) struct RecvInto<B> {
     pub(crate) inlet: Rc<Inlet>,
     pub(crate) buf: B,
     pub(crate) filled: usize,
+    /// How many of the first bytes went back to the inlet already.
+    given: usize,
+}
+
+impl<B: IoBufMut> RecvInto<B> {
+    pub(crate) fn new(fd: Fd, inlet: Rc<Inlet>, buf: B, filled: usize) -> Self {
+        Self { fd, inlet, buf, filled, given: 0 }
+    }
+
+    /// Copies what the buffer held before, so that the next reader need not wait for what comes behind it.
+    pub(crate) fn give_back(&mut self) -> Option<RecvBuf> {
+        self.given = self.filled;
+        // SAFETY: the first `filled` bytes of the buffer are initialised, and the kernel writes behind them only.
+        let bytes = unsafe { std::slice::from_raw_parts(self.buf.stable_ptr(), self.filled) };
+        (!bytes.is_empty()).then(|| RecvBuf::heap(bytes))
+    }
 }
 
 // SAFETY: the entry points into the buffer, which the operation owns and whose address is stable (contract of
@@ -82,6 +101,7 @@ unsafe impl<B: IoBufMut> Operation for RecvInto<B> {
     /// The socket keeps what arrives.
     const ON_DROP: OnDrop = OnDrop::LetRun;
 
+    #[inline]
     fn entry(&mut self) -> Sqe {
         let mut sqe = Sqe::new(opcode::RECV, self.fd.raw());
         sqe.addr = self.buf.stable_mut_ptr().expose_provenance() as u64 + self.filled as u64;
@@ -95,10 +115,10 @@ unsafe impl<B: IoBufMut> Operation for RecvInto<B> {
     }
 
     fn orphaned(self, cqe: Cqe) {
-        let (inlet, filled) = (Rc::clone(&self.inlet), self.filled);
+        let (inlet, given, filled) = (Rc::clone(&self.inlet), self.given, self.filled);
         let BufResult(result, buf) = self.finish(cqe);
-        let kept = filled + result.unwrap_or(0);
-        let bytes = (kept > 0).then(|| RecvBuf::heap(&buf.init_bytes()[..kept]));
+        let kept = given..filled + result.unwrap_or(0);
+        let bytes = (!kept.is_empty()).then(|| RecvBuf::heap(&buf.init_bytes()[kept]));
         drop(buf);
         inlet.ended(cqe, bytes);
     }

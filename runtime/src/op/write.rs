@@ -22,6 +22,7 @@ unsafe impl<B: IoBuf> Operation for WriteAt<B> {
     /// A write that began is finished.
     const ON_DROP: OnDrop = OnDrop::LetRun;
 
+    #[inline]
     fn entry(&mut self) -> Sqe {
         let mut sqe = Sqe::new(opcode::WRITE, self.fd.raw());
         sqe.addr = self.buf.stable_ptr().expose_provenance() as u64 + self.done as u64;
