@@ -96,5 +96,6 @@ fn case(title: String, connections: u32) -> Case {
             "On loopback a sender also runs the receiver's half of TCP, so CPU includes the kernel's work for the client.",
         ],
         arms: Vec::new(),
+        uring_to: Vec::new(),
     }
 }

@@ -90,5 +90,6 @@ fn case(setting: &Setting, part: usize) -> Case {
         latency: (workload == Workload::Timers).then_some("woken late by"),
         notes: notes.to_vec(),
         arms: Vec::new(),
+        uring_to: Vec::new(),
     }
 }

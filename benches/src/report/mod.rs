@@ -34,6 +34,8 @@ pub(crate) struct Case {
     pub(crate) latency: Option<&'static str>,
     pub(crate) notes: Vec<&'static str>,
     pub(crate) arms: Vec<Series>,
+    /// What the runtime costs in terms of each other arm, round by round; below 1 it is cheaper.
+    pub(crate) uring_to: Vec<(Arm, Spread)>,
 }
 
 /// The rounds of one arm, and what they come to.
@@ -71,6 +73,7 @@ impl Case {
             .zip(&refusals)
             .find(|((arm, _), refusal)| *arm == baseline && refusal.is_none())
             .map(|((_, rounds), _)| costs(rounds));
+        self.uring_to = compare_uring(&rounds, &refusals);
         self.arms = rounds
             .into_iter()
             .zip(refusals)
@@ -103,6 +106,20 @@ impl Summary {
     }
 }
 
+/// The ratio of the runtime's costs to those of each other arm that was not refused.
+fn compare_uring(rounds: &[(Arm, Vec<Round>)], refusals: &[Option<Refusal>]) -> Vec<(Arm, Spread)> {
+    let accepted: Vec<_> = rounds.iter().zip(refusals).filter(|(_, refusal)| refusal.is_none()).collect();
+    let Some(((_, own), _)) = accepted.iter().find(|((arm, _), _)| *arm == Arm::Uring) else {
+        return Vec::new();
+    };
+    let own = costs(own);
+    accepted
+        .iter()
+        .filter(|((arm, _), _)| *arm != Arm::Uring)
+        .filter_map(|((arm, rounds), _)| Some((*arm, Spread::of(&ratios(&own, &costs(rounds)))?)))
+        .collect()
+}
+
 fn costs(rounds: &[Round]) -> Vec<f64> {
     rounds.iter().map(Round::cpu_ns_per_op).collect()
 }
@@ -126,7 +143,15 @@ mod tests {
 
     fn case() -> Case {
         let (title, notes, arms) = (String::new(), Vec::new(), Vec::new());
-        Case { workload: Workload::FileRead, title, baseline: Arm::Epoll, latency: None, notes, arms }
+        Case {
+            workload: Workload::FileRead,
+            title,
+            baseline: Arm::Epoll,
+            latency: None,
+            notes,
+            arms,
+            uring_to: Vec::new(),
+        }
     }
 
     #[test]

@@ -28,6 +28,13 @@ pub(crate) fn print(out: &mut dyn Write, environment: &Environment, cases: &[Cas
     )?;
     for case in cases {
         writeln!(out, "\n{}: {}\n{}", case.workload, case.title, table(case))?;
+        let ratios = case
+            .uring_to
+            .iter()
+            .map(|(arm, ratio)| format!("{:.3} x {arm} [{:.3} {:.3}]", ratio.median, ratio.low, ratio.high));
+        if !case.uring_to.is_empty() {
+            writeln!(out, "  CPU of uring: {}.", ratios.collect::<Vec<_>>().join(", "))?;
+        }
         for note in &case.notes {
             writeln!(out, "  {note}")?;
         }

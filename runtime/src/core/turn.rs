@@ -25,8 +25,9 @@ use crate::time::Due;
 
 /// Polls in one turn at most: after so many, completions and timers have their turn.
 const POLLS_MAX: usize = 128;
-/// Timers that fire in one turn at most.
-const TIMERS_MAX: usize = 256;
+/// Timers that fire in one turn at most: half of the polls, so that the other half is for what the ring brings. With
+/// more, tasks would become ready faster than they run while many timers are due.
+const TIMERS_MAX: usize = POLLS_MAX / 2;
 /// How long to wait when the kernel has no memory for a request.
 const MEMORY_WAIT: Duration = Duration::from_millis(1);
 

@@ -92,7 +92,11 @@ impl File {
     /// # Kernel
     ///
     /// `IORING_OP_READ`; at most 2,147,479,552 bytes at once (`read(2)`).
-    pub fn read_at<B: IoBufMut>(&self, buf: B, offset: u64) -> impl Future<Output = BufResult<usize, B>> + use<B> {
+    pub fn read_at<B: IoBufMut>(
+        &self,
+        buf: B,
+        offset: u64,
+    ) -> impl Future<Output = BufResult<usize, B>> + use<B> {
         self.read_behind(buf, 0, offset)
     }
 
@@ -147,7 +151,11 @@ impl File {
     /// # Kernel
     ///
     /// `IORING_OP_WRITE`; at most 2,147,479,552 bytes at once (`write(2)`).
-    pub fn write_at<B: IoBuf>(&self, buf: B, offset: u64) -> impl Future<Output = BufResult<usize, B>> + use<B> {
+    pub fn write_at<B: IoBuf>(
+        &self,
+        buf: B,
+        offset: u64,
+    ) -> impl Future<Output = BufResult<usize, B>> + use<B> {
         self.write_behind(buf, 0, offset)
     }
 

@@ -26,6 +26,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::handle::JoinError;
 use super::memory;
+use super::waker::Name;
 
 /// What both holders see.
 struct Header {
@@ -37,7 +38,36 @@ struct Header {
     /// Set if the task is to be cancelled when it runs next.
     aborted: Cell<bool>,
     /// Who waits for the output.
-    joiner: Cell<Option<Waker>>,
+    joiner: Cell<Joiner>,
+}
+
+/// Who waits for a task's output. A task is known by its name, so that joining costs no call through a waker's table.
+#[derive(Default)]
+enum Joiner {
+    #[default]
+    Nobody,
+    Task(Name),
+    /// Somebody else, such as a combinator with wakers of its own.
+    Foreign(Waker),
+}
+
+impl Joiner {
+    #[inline]
+    fn of(waker: &Waker) -> Self {
+        Name::of(waker).map_or_else(|| Self::Foreign(waker.clone()), Self::Task)
+    }
+
+    #[inline]
+    fn wake(self) {
+        match self {
+            Self::Nobody => {}
+            Self::Task(name) => name.wake(),
+            Self::Foreign(waker) => {
+                // It may be the user's own. Its panic is not this task's, nor the core's; the panic hook reports it.
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            }
+        }
+    }
 }
 
 /// What depends on the future's type. Each function takes the allocation that the table belongs to.
@@ -89,7 +119,7 @@ where
         alone: Cell::new(false),
         finished: Cell::new(false),
         aborted: Cell::new(false),
-        joiner: Cell::new(None),
+        joiner: Cell::default(),
     };
     // SAFETY: the block has the layout of a body and is nobody else's.
     unsafe { block.write(Body { header, stage: UnsafeCell::new(Stage::Running(future)) }) };
@@ -131,10 +161,7 @@ impl Task {
     fn announce(&self) {
         let header = self.header();
         header.finished.set(true);
-        if let Some(joiner) = header.joiner.take() {
-            // A waker may be the user's own. Its panic is not this task's, nor the core's; the panic hook reports it.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| joiner.wake()));
-        }
+        header.joiner.take().wake();
     }
 }
 
@@ -161,7 +188,7 @@ impl<T> Joined<T> {
     pub(super) fn poll(&self, waker: &Waker) -> Poll<Result<T, JoinError>> {
         let header = self.header();
         if !header.finished.get() {
-            header.joiner.set(Some(waker.clone()));
+            header.joiner.set(Joiner::of(waker));
             return Poll::Pending;
         }
         let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
