@@ -93,3 +93,8 @@ pub use uring_runtime::{
 
 #[doc(hidden)]
 pub mod macro_support;
+
+/// The README's examples compile as they stand.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -81,9 +81,10 @@ impl Pool {
         self.free.get()
     }
 
-    /// How many buffers one connection may hold that nobody has taken: an eighth, so that none starves the rest.
+    /// How many buffers one connection may hold that nobody has taken: an eighth of those that are left, so that
+    /// neither one nor many of them take all.
     pub(crate) fn share(&self) -> usize {
-        usize::from(self.buffers() / 8).clamp(1, 64)
+        usize::from(self.free.get() / 8).clamp(1, 64)
     }
 
     /// Whether buffers are short: a receive then takes one buffer at a time.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use uring_sys_shim::{Call, Cqe, Features, Reply};
 
 use crate::buf::{Pool, PoolConfig};
-use crate::driver::{AnyRing, Driver, Key};
+use crate::driver::{Abandoned, AnyRing, Driver, Key};
 use crate::io::Inlet;
 use crate::op::bell::Bell;
 use crate::op::{OnDrop, Operation};
@@ -157,7 +157,9 @@ impl Core {
     /// Takes a completed operation, or leaves the waker.
     #[inline(always)]
     pub(crate) fn poll_op<T: Operation>(&self, key: Key, waker: &Waker) -> Option<(T, Cqe)> {
-        self.driver.borrow_mut().poll(key, waker)
+        let polled = self.driver.borrow_mut().poll(key, waker);
+        // The waker that was there before is dropped here, the driver being no longer borrowed.
+        polled.ok()
     }
 
     /// Does something with the operation of a future, in its record.
@@ -167,16 +169,17 @@ impl Core {
 
     /// The future of an operation was dropped.
     pub(crate) fn abandon(&self, key: Key, on_drop: OnDrop) {
-        let completed = {
+        let abandoned = {
             let mut driver = self.driver.borrow_mut();
-            let completed = driver.abandon(key);
-            if completed.is_none() && on_drop == OnDrop::Cancel {
+            let abandoned = driver.abandon(key);
+            if matches!(abandoned, Abandoned::InFlight(_)) && on_drop == OnDrop::Cancel {
                 driver.cancel(key);
             }
-            completed
+            abandoned
         };
-        if let Some((payload, cqe)) = completed {
-            payload.orphaned(cqe);
+        match abandoned {
+            Abandoned::InFlight(waker) => drop(waker),
+            Abandoned::Completed(payload, cqe) => payload.orphaned(cqe),
         }
     }
 

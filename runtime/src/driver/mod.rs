@@ -20,7 +20,7 @@ use crate::stats::Stats;
 
 pub(crate) use any_ring::AnyRing;
 pub(crate) use payload::Payload;
-pub(crate) use record::{Delivery, Key};
+pub(crate) use record::{Abandoned, Delivery, Key};
 
 /// `user_data` of entries that have no record: their completions carry nothing that anybody waits for.
 const TAG_CANCEL: u64 = u32::MAX as u64;
@@ -88,9 +88,9 @@ impl Driver {
         key
     }
 
-    /// Takes a completed operation, or leaves the waker.
+    /// Takes a completed operation, or leaves the waker and hands out the one before.
     #[inline(always)]
-    pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Option<(T, Cqe)> {
+    pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Result<(T, Cqe), Option<Waker>> {
         self.records.poll(key, waker)
     }
 
@@ -101,7 +101,7 @@ impl Driver {
 
     /// The future that waited is gone, and its operation goes on by itself. What has completed already is handed
     /// out for its orphan step.
-    pub(crate) fn abandon(&mut self, key: Key) -> Option<(Payload, Cqe)> {
+    pub(crate) fn abandon(&mut self, key: Key) -> Abandoned {
         self.stats.orphaned += 1;
         self.records.abandon(key)
     }
@@ -173,6 +173,9 @@ impl Driver {
 
     /// Whether an enter would bring anything although no completion is waited for.
     pub(crate) fn wants_enter(&mut self) -> bool {
+        if self.ring.forked() {
+            forked();
+        }
         !self.cancels.is_empty()
             || !self.backlog.is_empty()
             || self.ring.queued() > 0

@@ -12,6 +12,7 @@
 //! The record is the only owner of the memory that the kernel can see. It leaves the table at the operation's last
 //! completion and never before.
 
+use std::mem;
 use std::task::Waker;
 
 use slab::Slab;
@@ -71,6 +72,14 @@ pub(crate) enum Delivery {
     Unknown,
 }
 
+/// What became of an operation whose future is gone, to be done or dropped when the table is no longer borrowed.
+pub(crate) enum Abandoned {
+    /// It goes on by itself. Its waker, if it had one.
+    InFlight(Option<Waker>),
+    /// It had completed: run its orphan step.
+    Completed(Payload, Cqe),
+}
+
 /// All operations in flight.
 #[derive(Default)]
 pub(crate) struct Records {
@@ -119,22 +128,23 @@ impl Records {
         self.slab.get(key.index as usize).is_some_and(|record| record.generation == key.generation)
     }
 
-    /// Takes a completed operation out, or leaves the waker for when it completes.
+    /// Takes a completed operation out, or leaves the waker for when it completes. The one before is handed out,
+    /// because its drop is code of users.
     #[inline(always)]
-    pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Option<(T, Cqe)> {
+    pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Result<(T, Cqe), Option<Waker>> {
         let record = self.find(key).expect("invariant: a future's record lives until the future took it");
         match &mut record.stage {
             Stage::Completed(cqe) => {
                 let cqe = *cqe;
                 self.completed -= 1;
                 let record = self.slab.remove(key.index as usize);
-                Some((record.payload.take(), cqe))
+                Ok((record.payload.take(), cqe))
             }
-            Stage::Waiting(Some(known)) if known.will_wake(waker) => None,
-            stage => {
-                *stage = Stage::Waiting(Some(waker.clone()));
-                None
-            }
+            Stage::Waiting(Some(known)) if known.will_wake(waker) => Err(None),
+            stage => match mem::replace(stage, Stage::Waiting(Some(waker.clone()))) {
+                Stage::Waiting(before) => Err(before),
+                Stage::Orphaned | Stage::Completed(_) => Err(None),
+            },
         }
     }
 
@@ -144,16 +154,18 @@ impl Records {
         record.payload.get_mut()
     }
 
-    /// The future is gone. A completed operation is handed out for its orphan step.
-    pub(crate) fn abandon(&mut self, key: Key) -> Option<(Payload, Cqe)> {
-        let record = self.find(key)?;
+    /// The future is gone.
+    pub(crate) fn abandon(&mut self, key: Key) -> Abandoned {
+        let record = self.find(key).expect("invariant: a future's record lives until the future took it");
         if let Stage::Completed(cqe) = record.stage {
             self.completed -= 1;
             let record = self.slab.remove(key.index as usize);
-            return Some((record.payload, cqe));
+            return Abandoned::Completed(record.payload, cqe);
         }
-        record.stage = Stage::Orphaned;
-        None
+        match mem::replace(&mut record.stage, Stage::Orphaned) {
+            Stage::Waiting(waker) => Abandoned::InFlight(waker),
+            Stage::Orphaned | Stage::Completed(_) => Abandoned::InFlight(None),
+        }
     }
 
     /// Brings a completion to its operation.

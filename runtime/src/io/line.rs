@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem;
 use std::task::{Poll, Waker};
 
 /// The line itself.
@@ -29,6 +30,18 @@ pub(crate) enum Place {
     Head,
 }
 
+/// Leaves the line when it is dropped, by a panic, too.
+pub(super) struct Leaving<'a> {
+    line: &'a Line,
+    place: &'a mut Place,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.line.leave(self.place);
+    }
+}
+
 impl Line {
     /// Waits for the head of the line.
     pub(crate) fn poll_enter(&self, place: &mut Place, waker: &Waker) -> Poll<()> {
@@ -49,18 +62,14 @@ impl Line {
                 *place = Place::Head;
                 return Poll::Ready(());
             }
-            Place::Waiting(ticket) => {
-                if let Some(entry) = self.waiting.borrow_mut().iter_mut().find(|entry| entry.0 == ticket) {
-                    entry.1.clone_from(waker);
-                }
-            }
+            Place::Waiting(ticket) => drop(self.replace(ticket, waker)),
         }
         Poll::Pending
     }
 
     /// Leaves the line, from wherever the place is; the next one is called.
     pub(crate) fn leave(&self, place: &mut Place) {
-        match std::mem::take(place) {
+        match mem::take(place) {
             Place::Outside => {}
             Place::Head => self.call_next(),
             Place::Waiting(ticket) if self.called.get() == Some(ticket) => {
@@ -68,8 +77,27 @@ impl Line {
                 self.called.set(None);
                 self.call_next();
             }
-            Place::Waiting(ticket) => self.waiting.borrow_mut().retain(|entry| entry.0 != ticket),
+            Place::Waiting(ticket) => drop(self.remove(ticket)),
         }
+    }
+
+    /// Leaves the line at the end of the caller's scope.
+    pub(super) fn leaving<'a>(&'a self, place: &'a mut Place) -> Leaving<'a> {
+        Leaving { line: self, place }
+    }
+
+    /// Keeps another waker, and hands out the one before: its drop is code of users.
+    fn replace(&self, ticket: u64, waker: &Waker) -> Option<Waker> {
+        let mut waiting = self.waiting.borrow_mut();
+        let (_, known) = waiting.iter_mut().find(|entry| entry.0 == ticket)?;
+        (!known.will_wake(waker)).then(|| mem::replace(known, waker.clone()))
+    }
+
+    /// As `replace`, for good.
+    fn remove(&self, ticket: u64) -> Option<(u64, Waker)> {
+        let mut waiting = self.waiting.borrow_mut();
+        let place = waiting.iter().position(|entry| entry.0 == ticket)?;
+        waiting.remove(place)
     }
 
     fn call_next(&self) {

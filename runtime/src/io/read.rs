@@ -190,19 +190,21 @@ impl<B: IoBufMut> Future for ReadExact<'_, B> {
 
 impl<B: IoBufMut> Drop for Read<'_, B> {
     fn drop(&mut self) {
-        if self.place == Place::Head {
-            self.inlet.forget_waker();
+        let Self { inlet, place, buf, filled, flight, .. } = self;
+        if *place == Place::Head {
+            inlet.forget_waker();
         }
-        if let Some(key) = self.flight {
-            if let Some(bytes) = self.inlet.core().with_op(key, RecvInto::<B>::give_back) {
-                self.inlet.unpop(bytes);
+        // Also when a buffer's drop panics below, which is code of users.
+        let _leaving = inlet.line.leaving(place);
+        if let Some(key) = *flight {
+            if let Some(bytes) = inlet.core().with_op(key, RecvInto::<B>::give_back) {
+                inlet.unpop(bytes);
             }
-            self.inlet.core().abandon(key, OnDrop::LetRun);
-        } else if let Some(buf) = self.buf.take()
-            && self.filled > 0
+            inlet.core().abandon(key, OnDrop::LetRun);
+        } else if let Some(buf) = buf.take()
+            && *filled > 0
         {
-            self.inlet.unpop(RecvBuf::heap(&buf.init_bytes()[..self.filled]));
+            inlet.unpop(RecvBuf::heap(&buf.init_bytes()[..*filled]));
         }
-        self.inlet.line.leave(&mut self.place);
     }
 }

@@ -119,7 +119,8 @@ unsafe impl<B: IoBufMut> Operation for RecvInto<B> {
         let BufResult(result, buf) = self.finish(cqe);
         let kept = given..filled + result.unwrap_or(0);
         let bytes = (!kept.is_empty()).then(|| RecvBuf::heap(&buf.init_bytes()[kept]));
-        drop(buf);
+        // First the socket, then the buffer: its drop is code of users, which may panic.
         inlet.ended(cqe, bytes);
+        drop(buf);
     }
 }
