@@ -14,7 +14,8 @@ use crate::split::{OwnedReadHalf, OwnedWriteHalf};
 /// A TCP connection.
 ///
 /// Reading and writing take `&self`, so one task can read while another writes; several readers, or several
-/// writers, are served in their order. Dropping it closes the connection at once, after the writes that have begun.
+/// writers, are served in their order. Dropping it closes the connection at the end of the turn (when the task waits for
+/// something), after the writes that have begun.
 ///
 /// ```no_run
 /// # async fn echo(stream: uring_net::TcpStream) -> std::io::Result<()> {

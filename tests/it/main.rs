@@ -1,4 +1,18 @@
 //! The integration tests: one binary, through the facade.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod alone;
+mod buffers;
+mod cancel;
+mod environment;
+mod examples;
+mod files;
+mod kit;
+mod lifetime;
+mod pressure;
+mod support;
+mod tasks;
+mod tcp;
 mod tidy;
+mod time;
+mod ui;

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use crate::buf_ring::{Entry, STRIDE, TAIL};
 use crate::{Call, Cqe, Features, Register, Reply, Ring, SqFull, Sqe, call, opcode};
 
-type OnWait = Box<dyn FnMut(&Script)>;
+type Act = Box<dyn FnMut(&Script)>;
 
 /// So many waits in a row without a deadline and without a completion are a script that will never act.
 const IDLE_WAITS_MAX: u32 = 1000;
@@ -41,7 +41,8 @@ struct State {
     /// Waits in a row that brought nothing and had no deadline.
     idle_waits: u32,
     waits: Vec<Option<u64>>,
-    on_wait: Option<OnWait>,
+    on_enter: Option<Act>,
+    on_wait: Option<Act>,
     group: Option<Group>,
 }
 
@@ -217,6 +218,11 @@ impl Script {
         self.0.borrow_mut().portions.extend(portions);
     }
 
+    /// What happens at each enter when it has taken its submissions: what a kernel can answer at once.
+    pub fn on_enter(&self, act: impl FnMut(&Script) + 'static) {
+        self.0.borrow_mut().on_enter = Some(Box::new(act));
+    }
+
     /// What happens when the core would sleep: the script's turn to complete something or to move the clock. A
     /// wait with a deadline moves the clock there when nothing was completed.
     pub fn on_wait(&self, act: impl FnMut(&Script) + 'static) {
@@ -240,12 +246,21 @@ impl Script {
         self.0.borrow().waits.clone()
     }
 
+    fn entered(&self) {
+        let act = self.0.borrow_mut().on_enter.take();
+        if let Some(mut act) = act {
+            act(self);
+            self.0.borrow_mut().on_enter.get_or_insert(act);
+        }
+    }
+
     fn wait(&self, until: Option<u64>) -> io::Result<()> {
         self.0.borrow_mut().waits.push(until);
         let act = self.0.borrow_mut().on_wait.take();
         let acted = act.is_some();
         if let Some(mut act) = act {
             act(self);
+            // Unless the act has put another in its place.
             self.0.borrow_mut().on_wait.get_or_insert(act);
         }
         let mut state = self.0.borrow_mut();
@@ -284,7 +299,7 @@ impl Ring for ScriptedRing {
     }
 
     fn enter(&mut self, want: u32, until: Option<u64>) -> io::Result<()> {
-        let waits = {
+        {
             let mut state = self.0.0.borrow_mut();
             state.enters += 1;
             if let Some(errno) = state.enter_errors.pop_front()
@@ -297,6 +312,10 @@ impl Ring for ScriptedRing {
             state.take(portion);
             let late = std::mem::take(&mut state.overflow);
             state.ready.extend(late);
+        }
+        self.0.entered();
+        let waits = {
+            let state = self.0.0.borrow();
             want > 0 && state.ready.is_empty() && state.queued.is_empty()
         };
         if waits { self.0.wait(until) } else { Ok(()) }

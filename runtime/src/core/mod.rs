@@ -99,7 +99,11 @@ impl Core {
     /// Outside of a runtime.
     #[track_caller]
     pub(crate) fn current() -> Rc<Self> {
-        with_current(|core| core.map(Rc::clone)).unwrap_or_else(|| panic!("{}", Misuse::NoRuntime))
+        // No closure panics here: `track_caller` does not reach through one.
+        match with_current(|core| core.map(Rc::clone)) {
+            Some(core) => core,
+            None => panic!("{}", Misuse::NoRuntime),
+        }
     }
 
     /// Refuses to go on when this is not the core that runs on this thread now.

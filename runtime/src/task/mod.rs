@@ -37,18 +37,23 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    with_current(|core| {
-        let Some(core) = core else { panic!("{}", Misuse::NoRuntime) };
+    let spawned = with_current(|core| {
+        let core = core?;
         let (task, joined) = raw::task(future);
-        if core.is_open() {
+        Some(if core.is_open() {
             let index = core.tasks.borrow_mut().insert(task);
             JoinHandle::new(joined, Name::new(core.id(), index))
         } else {
             // The runtime is ending and runs no task any more.
             task.cancel();
             JoinHandle::new(joined, Name::new(core.id(), MAIN))
-        }
-    })
+        })
+    });
+    // Outside of the closure, through which `track_caller` does not reach.
+    match spawned {
+        Some(handle) => handle,
+        None => panic!("{}", Misuse::NoRuntime),
+    }
 }
 
 /// Lets the other ready tasks run first, each once, before the current one goes on.

@@ -134,6 +134,8 @@ impl Tasks {
             if slot.task.is_some() {
                 return slot.task;
             }
+            // It was free, or the main future's: which number goes does not matter any more, only how many are left.
+            self.free.pop();
         }
     }
 }

@@ -1,0 +1,20 @@
+//! The runtime over a ring that follows a script: each hazard of operations in flight, on virtual time.
+//!
+//! No test waits for a kernel: what becomes of a submission is said by the test, so the rare order of events is as
+//! easy to have as the usual one. Each test names the one-line break that it catches.
+
+mod accept;
+mod buffers;
+mod end;
+mod memory;
+mod multishot;
+mod open;
+mod panics;
+mod pool;
+mod receive;
+mod send;
+mod short;
+mod submit;
+mod support;
+mod time;
+mod wakers;

@@ -1,0 +1,6 @@
+//! Tiny queues, tiny pools, tiny stacks: everything still completes, in fair turns, and without spinning.
+
+mod buffers;
+mod pool;
+mod queues;
+mod stack;

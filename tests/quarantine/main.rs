@@ -1,0 +1,118 @@
+//! Does the kernel ever write into memory that was freed? A test binary of its own, because it has an allocator of its
+//! own: it keeps what is freed, filled with a pattern, and looks at the pattern later (hazards A1 and A2).
+//!
+//! Neither valgrind nor AddressSanitizer sees a write of the kernel's.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+mod keeper;
+mod matrix;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use std::{fs, thread};
+
+use keeper::Keeper;
+use matrix::{End, Matrix, aligned};
+use nix::unistd::alarm;
+use uring::buf::IoBufMut;
+use uring::macro_support::test_builder;
+
+#[global_allocator]
+static ALLOCATOR: Keeper = Keeper::new();
+
+/// The quarantine is the whole process's: one test at a time.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// How long late writes are waited for: they were seen within milliseconds after a ring was closed.
+const LATE: Duration = Duration::from_millis(400);
+
+/// Runs `body` with everything that it frees in quarantine, and gives how many bytes were written to there.
+fn written_into_freed_memory(body: impl FnOnce()) -> usize {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // A hang ends the process.
+    alarm::set(90);
+    ALLOCATOR.begin();
+    body();
+    thread::sleep(LATE);
+    let found = ALLOCATOR.end();
+    alarm::cancel();
+    println!("{} blocks and {} MiB were in quarantine", found.blocks, found.bytes >> 20);
+    assert!(found.blocks > 0, "nothing was kept: the quarantine is not at work");
+    assert_eq!(found.missed, 0, "the quarantine was full");
+    found.written
+}
+
+#[test]
+fn the_quarantine_sees_a_write_of_the_kernel_into_freed_memory() {
+    let written = written_into_freed_memory(|| keeper::let_the_kernel_write_late(1 << 20));
+    assert!(written > 1 << 19, "{written}");
+}
+
+#[test]
+fn futures_dropped_at_any_moment_free_nothing_that_the_kernel_still_writes_to() {
+    // Hazard A1. The break: `Records::abandon` removes the record of an operation in flight.
+    let matrix = Matrix::new();
+    let written = written_into_freed_memory(|| {
+        let runtime = test_builder().build().unwrap();
+        for micros in [0, 1, 10, 100, 300, 1000, 3000] {
+            runtime.block_on(matrix.drop_futures(Duration::from_micros(micros)));
+        }
+        assert_eq!(runtime.shutdown(), 0);
+    });
+    assert_eq!(written, 0);
+}
+
+#[test]
+fn runtimes_dropped_at_any_moment_free_nothing_that_the_kernel_still_writes_to() {
+    // Hazard A2. The break: `left = 0` instead of `self.drain()` in `Core::end`.
+    let matrix = Matrix::new();
+    let written = written_into_freed_memory(|| {
+        for micros in [0, 1, 10, 50, 100, 200, 500, 1000] {
+            matrix.drop_runtime(Duration::from_micros(micros), End::Drain);
+        }
+    });
+    assert_eq!(written, 0);
+}
+
+#[test]
+fn runtimes_that_may_not_wait_leak_what_the_kernel_still_writes_to() {
+    // The break: no `self.leak(left)` in `Core::end`.
+    let matrix = Matrix::new();
+    let written = written_into_freed_memory(|| {
+        for micros in [0, 10, 100, 1000] {
+            matrix.drop_runtime(Duration::from_micros(micros), End::Leak);
+        }
+    });
+    assert_eq!(written, 0);
+}
+
+#[test]
+fn threads_that_end_in_the_middle_free_nothing_that_the_kernel_still_writes_to() {
+    // Hazard A4: a panic unwinds through the end of the runtime.
+    let matrix = Matrix::new();
+    std::panic::set_hook(Box::new(|_| {}));
+    let written = written_into_freed_memory(|| {
+        for _ in 0..4 {
+            let ended = thread::scope(|scope| scope.spawn(|| matrix.panic_inside()).join());
+            assert!(ended.is_err());
+        }
+    });
+    drop(std::panic::take_hook());
+    assert_eq!(written, 0);
+}
+
+#[test]
+fn buffers_that_were_read_into_come_back_whole() {
+    let matrix = Matrix::new();
+    let written = written_into_freed_memory(|| {
+        test_builder().build().unwrap().block_on(async {
+            let file = uring::fs::File::open(matrix.path()).await.unwrap();
+            for _ in 0..4 {
+                let ((), buf) = file.read_exact_at(aligned(matrix::BYTES), 0).await.into_result().unwrap();
+                assert!(buf.into_inner().slice_mut(..).iter().any(|byte| *byte != 0));
+            }
+        });
+    });
+    assert_eq!(written, 0);
+    assert!(fs::exists(matrix.path()).unwrap());
+}

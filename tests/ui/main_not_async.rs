@@ -1,0 +1,4 @@
+//! The macro runs a future.
+
+#[uring::main]
+fn main() {}

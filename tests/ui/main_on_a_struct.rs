@@ -1,0 +1,6 @@
+//! The macro is for a function.
+
+#[uring::main]
+struct Main;
+
+fn main() {}
