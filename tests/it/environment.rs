@@ -114,7 +114,7 @@ fn a_filter_that_refuses_register_with_eacces_is_named() {
 
 #[test]
 fn each_feature_can_be_missing_and_all_of_them_together() {
-    // Hazard F2. The break: `ABS_TIMER` or `RECV_MULTISHOT` used without a look at the features.
+    // Hazard F2. The break: the absolute time where the timeout is relative, in `Enter::enter`.
     alone(|| {
         let all = Features::all();
         let one_less = all.iter().map(|(feature, name)| (all.without(feature), format!("without {name}")));
@@ -144,7 +144,8 @@ fn a_builder_without_a_feature_has_a_runtime_without_it() {
 
 #[test]
 fn little_locked_memory_is_enough_or_is_named() {
-    // Hazard F3. The break: no step down to smaller queues in `setup::create`, on kernels that account rings.
+    // Hazard F3. Kernels from 5.12 on account rings to the memory cgroup, so that all eight are made there; what is
+    // proven is that no other error than that of memory comes.
     alone(|| {
         setrlimit(Resource::RLIMIT_MEMLOCK, 64 << 10, 64 << 10).unwrap();
         if Uid::effective().is_root() {

@@ -50,7 +50,7 @@ fn a_deadline_that_has_passed_is_met_at_the_first_poll() {
 
 #[test]
 fn sleeps_end_in_the_order_of_their_deadlines() {
-    // The break: `<` for `>` in `Timers::sift_down`'s choice of a child (`max_by_key`).
+    // The break: `max_by_key` for a node's child in `Timers::sift_down`.
     on_a_core(async {
         let mut random = Random::new();
         let order = Rc::new(RefCell::new(Vec::new()));
@@ -133,7 +133,7 @@ fn a_sleep_can_be_moved_earlier_and_later_and_begun_again() {
 
 #[test]
 fn a_sleep_that_another_task_moves_wakes_who_waits_for_it() {
-    // The break: `Timers::reset` drops the waker.
+    // The break: `Timers::reset` forgets the owner.
     on_a_core(async {
         let shared = Rc::new(RefCell::new(Box::pin(sleep(Duration::from_secs(60)))));
         let waiting = Rc::clone(&shared);
@@ -232,7 +232,7 @@ fn a_core_that_waits_makes_no_system_call() {
 
 #[test]
 fn a_timer_that_is_dropped_wakes_nobody() {
-    // The break: no `cancel` in `Sleep::drop`.
+    // The break: no `disarm` in the drop of `Sleep`.
     on_a_core(async {
         for _ in 0..100 {
             let mut dropped = pin!(sleep(5 * MS));

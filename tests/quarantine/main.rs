@@ -2,19 +2,22 @@
 //! own: it keeps what is freed, filled with a pattern, and looks at the pattern later (hazards A1 and A2).
 //!
 //! Neither valgrind nor AddressSanitizer sees a write of the kernel's.
+//!
+//! The break that all of them catch: `Driver::cancel` delivers a completion of its own making, as if a cancel ended its
+//! operation. Leaving out the drain or the leak at a runtime's end frees nothing, because records that are in flight
+//! keep their core; the tests of lifetimes in `tests/it` see that by descriptors and counts.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod keeper;
 mod matrix;
 
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use keeper::Keeper;
-use matrix::{End, Matrix, aligned};
+use matrix::{End, Matrix};
 use nix::unistd::alarm;
-use uring::buf::IoBufMut;
 use uring::macro_support::test_builder;
 
 #[global_allocator]
@@ -50,7 +53,7 @@ fn the_quarantine_sees_a_write_of_the_kernel_into_freed_memory() {
 
 #[test]
 fn futures_dropped_at_any_moment_free_nothing_that_the_kernel_still_writes_to() {
-    // Hazard A1. The break: `Records::abandon` removes the record of an operation in flight.
+    // Hazards A1 and A3.
     let matrix = Matrix::new();
     let written = written_into_freed_memory(|| {
         let runtime = test_builder().build().unwrap();
@@ -64,7 +67,7 @@ fn futures_dropped_at_any_moment_free_nothing_that_the_kernel_still_writes_to() 
 
 #[test]
 fn runtimes_dropped_at_any_moment_free_nothing_that_the_kernel_still_writes_to() {
-    // Hazard A2. The break: `left = 0` instead of `self.drain()` in `Core::end`.
+    // Hazard A2.
     let matrix = Matrix::new();
     let written = written_into_freed_memory(|| {
         for micros in [0, 1, 10, 50, 100, 200, 500, 1000] {
@@ -76,7 +79,7 @@ fn runtimes_dropped_at_any_moment_free_nothing_that_the_kernel_still_writes_to()
 
 #[test]
 fn runtimes_that_may_not_wait_leak_what_the_kernel_still_writes_to() {
-    // The break: no `self.leak(left)` in `Core::end`.
+    // Hazard A2, when the drain meets its deadline.
     let matrix = Matrix::new();
     let written = written_into_freed_memory(|| {
         for micros in [0, 10, 100, 1000] {
@@ -99,20 +102,4 @@ fn threads_that_end_in_the_middle_free_nothing_that_the_kernel_still_writes_to()
     });
     drop(std::panic::take_hook());
     assert_eq!(written, 0);
-}
-
-#[test]
-fn buffers_that_were_read_into_come_back_whole() {
-    let matrix = Matrix::new();
-    let written = written_into_freed_memory(|| {
-        test_builder().build().unwrap().block_on(async {
-            let file = uring::fs::File::open(matrix.path()).await.unwrap();
-            for _ in 0..4 {
-                let ((), buf) = file.read_exact_at(aligned(matrix::BYTES), 0).await.into_result().unwrap();
-                assert!(buf.into_inner().slice_mut(..).iter().any(|byte| *byte != 0));
-            }
-        });
-    });
-    assert_eq!(written, 0);
-    assert!(fs::exists(matrix.path()).unwrap());
 }

@@ -20,7 +20,7 @@ use uring::net::TcpStream;
 use uring::{spawn, time};
 
 /// Bytes of a read of a file.
-pub(crate) const BYTES: usize = 16 << 20;
+const BYTES: usize = 16 << 20;
 
 /// What a runtime does about operations in flight when it ends.
 #[derive(Clone, Copy)]
@@ -56,7 +56,7 @@ impl Matrix {
         Self { directory, address }
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
+    fn path(&self) -> PathBuf {
         self.directory.join("large")
     }
 
@@ -126,7 +126,7 @@ fn flood(mut stream: StdStream) {
 }
 
 /// A part of a vector that begins and ends where a disk wants it.
-pub(crate) fn aligned(bytes: usize) -> Slice<Vec<u8>> {
+fn aligned(bytes: usize) -> Slice<Vec<u8>> {
     let whole = vec![0; bytes + 4096];
     let start = whole.as_ptr().align_offset(4096);
     whole.slice_mut(start..start + bytes)

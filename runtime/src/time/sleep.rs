@@ -65,18 +65,19 @@ impl Sleep {
     /// Gives it another deadline, earlier or later, also after it has ended. An armed timer is moved, which is
     /// cheap: protocols do it for every packet.
     pub fn reset(&mut self, deadline: Instant) {
-        self.deadline = deadline;
         self.ahead = false;
         if deadline == Instant::NEVER {
             self.disarm();
-        } else if let Some(timer) = self.timer {
+        }
+        self.deadline = deadline;
+        if let Some(timer) = self.timer {
             self.core.timers.borrow_mut().reset(timer, deadline.nanos());
         }
     }
 
     fn disarm(&mut self) {
         if let Some(timer) = self.timer.take() {
-            let waker = self.core.timers.borrow_mut().cancel(timer);
+            let waker = self.core.timers.borrow_mut().cancel(timer, self.deadline.nanos());
             drop(waker);
         }
     }

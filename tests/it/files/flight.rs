@@ -204,8 +204,8 @@ fn a_read_that_was_dropped_is_cancelled_and_a_close_need_not_wait_for_its_bytes(
 
 #[test]
 fn a_descriptor_is_not_closed_under_an_operation_that_names_it() {
-    // Hazard A16. The break: `ReadAt` holds a number instead of an `Fd`: a queued read then reads another file, which
-    // has got the number meanwhile.
+    // Hazard A16. The break: the drop of the last `Fd` but one closes the descriptor, in `Fd::drop`: a read that is
+    // queued then reads another file, which has got the number meanwhile.
     on_a_core(async {
         let scratch = Scratch::new();
         let paths: Vec<_> =
@@ -213,14 +213,15 @@ fn a_descriptor_is_not_closed_under_an_operation_that_names_it() {
         for round in 0..3000 {
             let number = round % 16;
             let file = File::from_std(fs::File::open(&paths[number]).unwrap());
-            let mut read = Box::pin(async move { file.read_at(Vec::with_capacity(512), 0).await });
+            let mut read = Box::pin(file.read_at(Vec::with_capacity(512), 0));
             assert!(poll_once(&mut read).await.is_pending());
-            // Dropped or not, its descriptor stays; the next open must not get the number and the entry.
+            drop(file);
+            // With the file gone, the read alone holds the descriptor: this open must get another number.
+            let other = fs::File::open(&paths[(number + 1) % 16]).unwrap();
             if round % 3 == 0 {
                 drop(read);
                 continue;
             }
-            let other = fs::File::open(&paths[(number + 1) % 16]).unwrap();
             let (_, buf) = read.await.into_result().unwrap();
             assert!(buf == pattern(number as u64 * 1000, 512), "round {round}: another file's bytes");
             drop(other);

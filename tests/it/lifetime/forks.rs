@@ -58,8 +58,7 @@ async fn touch(file: &File) {
 
 #[test]
 fn a_child_that_touches_the_runtime_is_refused_and_its_parent_is_unharmed() {
-    // The break: no assertion in `Driver::push`, together with no `dontfork` in `setup::build`: the parent then
-    // executes what the child has queued.
+    // The break: no look at `forked` in `Driver::push`.
     alone(|| {
         without_panic_messages();
         let scratch = Scratch::new();
@@ -93,7 +92,7 @@ fn a_child_that_touches_the_runtime_is_refused_and_its_parent_is_unharmed() {
 
 #[test]
 fn a_child_in_which_the_runtime_goes_on_panics_out_of_it() {
-    // The break: no assertion in `Driver::enter`.
+    // The break: no look at `forked` in `Driver::enter`.
     alone(|| {
         without_panic_messages();
         let runtime = test_builder().build().unwrap();

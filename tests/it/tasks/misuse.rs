@@ -116,7 +116,7 @@ fn a_runtime_can_be_made_and_dropped_inside_of_another() {
 
 #[test]
 fn runtimes_follow_each_other_on_a_thread_and_leave_nothing_behind() {
-    // The break: no `inbox.close()` and no way back for the place in `Inbox::drop`, so that the 1,025th has none.
+    // The break: no way back for the place in `Inbox::drop`, so that the 1,025th runtime has none.
     alone(|| {
         let scratch = Scratch::new();
         let path = scratch.file("a", "content");
@@ -202,14 +202,14 @@ fn busy_runtime() -> Runtime {
 
 #[test]
 fn a_runtime_can_be_ended_by_the_destructors_of_its_thread_in_either_order() {
-    // The break: `CURRENT.with` instead of `try_with` in `place::Entered::new`, which aborts there.
+    // The break: no `Drop` for `Runtime`, so that nothing is given back.
     alone(|| {
         without_panic_messages();
         let before = (descriptors(), threads());
         for first in [true, false] {
             let other = thread::spawn(move || {
-                // Destructors run in the reverse order of first use: the runtime's own thread-local is used either
-                // before `KEPT` or after it.
+                // Destructors run in the reverse order of first use: whatever thread-locals the runtime has are used
+                // either before `KEPT` or after it.
                 if first {
                     KEPT.with_borrow(|kept| assert!(kept.is_none()));
                 }

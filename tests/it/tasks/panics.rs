@@ -256,7 +256,7 @@ fn a_buffer_that_panics_when_it_is_dropped_by_the_core_stops_nothing() {
 
 #[test]
 fn a_panicking_waker_of_who_joins_stops_neither_the_core_nor_the_task() {
-    // The break: a bare `joiner.wake()` at the end of a task.
+    // The break: no `catch_unwind` in `Joiner::wake`.
     on_a_core(async {
         without_panic_messages();
         let waker = Waker::from(Arc::new(PanickingWaker));

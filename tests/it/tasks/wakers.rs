@@ -257,7 +257,7 @@ fn a_task_that_is_always_ready_starves_neither_completions_nor_timers_nor_wakes(
 
 #[test]
 fn a_future_that_wakes_itself_while_it_is_polled_is_polled_again_once() {
-    // The break: `scheduled` cleared after the poll instead of before, which loses the wake.
+    // The break: `scheduled` not cleared before the poll in `Tasks::next`, which loses the wake.
     on_a_core(async {
         let polls = Rc::new(Cell::new(0));
         let counted = Rc::clone(&polls);

@@ -94,7 +94,7 @@ fn an_interval_can_begin_later_and_begin_anew() {
 
 #[test]
 fn a_tick_is_not_lost_with_a_future_that_was_dropped() {
-    // The break: a `sleep` of its own for each call of `tick`, which begins anew whenever it is asked.
+    // The break: a `reset` at the beginning of `Interval::tick`.
     on_a_core(async {
         let mut ticks = interval(PERIOD);
         let start = ticks.tick().await;
