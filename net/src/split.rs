@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use uring_runtime::buf::{BufResult, IoBuf, IoBufMut, RecvBuf};
 use uring_runtime::io::{Receiver, Sender, Socket};
-use uring_runtime::task::spawn;
 
 use crate::TcpStream;
 
@@ -151,10 +150,8 @@ impl OwnedWriteHalf {
 
 impl Drop for OwnedWriteHalf {
     fn drop(&mut self) {
-        if let Some(sender) = self.sender.take()
-            && uring_runtime::is_running()
-        {
-            drop(spawn(async move { sender.shutdown().await }));
+        if let Some(sender) = self.sender.take() {
+            sender.end();
         }
     }
 }

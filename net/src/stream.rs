@@ -142,8 +142,8 @@ impl TcpStream {
     ///
     /// # Cancel safety
     ///
-    /// Before its turn, dropping the future sends nothing. A write that has begun is finished, and later ones wait
-    /// for it.
+    /// Before its turn, dropping the future sends nothing. A write that has begun is finished, unless the runtime ends,
+    /// and later ones wait for it.
     ///
     /// # Kernel
     ///
@@ -160,8 +160,8 @@ impl TcpStream {
     ///
     /// # Cancel safety
     ///
-    /// Before its turn, dropping the future sends nothing. A write that has begun is finished, whole, and later ones
-    /// wait for it: the peer never sees a torn message.
+    /// Before its turn, dropping the future sends nothing. A write that has begun is finished, whole, unless the runtime
+    /// ends, and later ones wait for it: the peer sees no torn message but before the end of the stream.
     ///
     /// # Kernel
     ///

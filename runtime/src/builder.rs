@@ -101,7 +101,14 @@ impl Builder {
     }
 
     /// Another ring than the kernel's, such as one that follows a test's script.
-    pub fn ring(mut self, ring: Box<dyn Ring>) -> Self {
+    ///
+    /// # Safety
+    ///
+    /// What the ring gives back is believed: a completion that reports bytes must have written them, one that names a
+    /// descriptor must hand over a new one, one that names a provided buffer must be the only one to do so, and after a
+    /// submission's last completion the ring must not touch its memory any more.
+    #[allow(unsafe_code, reason = "the duty of a ring goes to who brings one")]
+    pub unsafe fn ring(mut self, ring: Box<dyn Ring>) -> Self {
         self.other = Some(ring);
         self
     }

@@ -1,6 +1,6 @@
 //! The core of `uring`: an executor that submits operations to io_uring and completes futures from its completions.
 //!
-//! Users take it through the facade, the crate `uring`. Modules in reading order: [`op`] says what an operation is,
+//! Users take it through the facade, the crate `uring`. Modules in reading order: `op` says what an operation is,
 //! `driver` keeps those in flight, `core` runs the loop, [`task`] and [`time`] are what it runs, [`buf`] is what
 //! operations own, [`io`] and [`fs`] are what users hold.
 
@@ -9,6 +9,7 @@ mod op;
 mod builder;
 mod core;
 mod driver;
+mod panics;
 mod runtime;
 mod stats;
 

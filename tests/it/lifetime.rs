@@ -161,7 +161,7 @@ fn a_hundred_threads_end_in_every_way_and_leave_no_thread_and_no_descriptor() {
 #[test]
 #[allow(clippy::exit, reason = "what is tested")]
 fn a_program_that_exits_from_within_a_task_does_not_hang() {
-    alone(|| {
+    alone_and_leaking(|| {
         let flights = Flights::new();
         let scratch = Scratch::new();
         let child = forks::fork(|| {

@@ -9,6 +9,8 @@ use std::mem::{offset_of, size_of};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use crate::fork::ForkMark;
+
 /// `struct io_uring_buf` without its last two bytes: those of the first entry are the ring's tail, which only
 /// `publish` may store. Packed, so that a write leaves them alone.
 #[repr(C, packed)]
@@ -37,6 +39,8 @@ pub struct BufRing {
     group: u16,
     /// The next free place, not yet shown to the kernel.
     tail: u16,
+    /// Tells a forked child, in which the entries are not mapped.
+    mark: ForkMark,
     /// Which buffer was put at each place. The kernel takes buffers in this order, not in that of their
     /// identifiers, and may rewrite the entries: who walks several buffers of one completion needs the copy.
     order: Box<[u16]>,
@@ -66,10 +70,19 @@ impl BufRing {
             return Err(io::Error::last_os_error());
         }
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        let ring = Self { base, entries, group, tail: 0, order: vec![0; usize::from(entries)].into() };
+        let mark = ForkMark::new()?;
+        let ring = Self { base, entries, group, tail: 0, mark, order: vec![0; usize::from(entries)].into() };
         // SAFETY: the range is the mapping made above, which `ring` owns.
         let kept = unsafe { libc::madvise(base.as_ptr().cast(), bytes, libc::MADV_DONTFORK) };
         if kept == 0 { Ok(ring) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Whether this process is a fork of the one that made the ring. A forked child must put and publish nothing: the
+    /// entries are not mapped there.
+    #[inline]
+    #[must_use]
+    pub fn forked(&self) -> bool {
+        self.mark.is_child()
     }
 
     /// The group that operations name in [`Sqe::buf_index`](crate::Sqe::buf_index).
@@ -130,6 +143,10 @@ impl BufRing {
 
 impl Drop for BufRing {
     fn drop(&mut self) {
+        if self.forked() {
+            // Nothing is mapped there, or something else by now.
+            return;
+        }
         let bytes = usize::from(self.entries) * STRIDE;
         // SAFETY: the mapping was made by `new` with this length, and whoever registered it has unregistered it
         // or leaks this value.

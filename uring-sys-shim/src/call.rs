@@ -8,7 +8,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::sockopt;
-use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage};
+use nix::sys::socket::{
+    self, AddressFamily, Backlog, Shutdown, SockFlag, SockType, SockaddrLike, SockaddrStorage,
+};
 use nix::time::ClockId;
 
 /// A system call to make now.
@@ -23,6 +25,8 @@ pub enum Call<'a> {
     Listen(BorrowedFd<'a>, i32),
     /// `setsockopt(2)`.
     Set(BorrowedFd<'a>, SocketOption),
+    /// `shutdown(2)` of the sending side.
+    ShutDown(BorrowedFd<'a>),
     /// `getsockname(2)`. Answered by [`Reply::Address`].
     LocalAddress(BorrowedFd<'a>),
     /// `getpeername(2)`. Answered by [`Reply::Address`].
@@ -113,6 +117,10 @@ pub(crate) fn make(call: Call<'_>) -> io::Result<Reply> {
         }
         Call::Set(fd, option) => {
             set(fd, option)?;
+            Reply::Done
+        }
+        Call::ShutDown(fd) => {
+            socket::shutdown(fd.as_raw_fd(), Shutdown::Write)?;
             Reply::Done
         }
         Call::LocalAddress(fd) => Reply::Address(inet(&socket::getsockname(fd.as_raw_fd())?)?),

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
 use std::ptr;
 
@@ -17,7 +18,8 @@ use crate::{Call, Cqe, Features, Register, Reply, Ring, SqFull, Sqe};
 
 /// A ring of the kernel, owned by the thread that made it.
 pub struct KernelRing {
-    queues: IoUring,
+    /// Dropped by hand: in a forked child the queues are not mapped, and something else may be in their place.
+    queues: ManuallyDrop<IoUring>,
     enter: Enter,
     features: Features,
     mark: ForkMark,
@@ -41,7 +43,7 @@ impl KernelRing {
         let mark = ForkMark::new().map_err(|error| SetupError::new(Step::Setup, error))?;
         let mut ring = Self {
             enter: Enter::new(queues.as_raw_fd(), features),
-            queues,
+            queues: ManuallyDrop::new(queues),
             features,
             mark,
             not_send: PhantomData,
@@ -133,8 +135,13 @@ impl Ring for KernelRing {
 
 impl Drop for KernelRing {
     fn drop(&mut self) {
-        if self.enter.registered() && !self.forked() {
+        if self.forked() {
+            return;
+        }
+        if self.enter.registered() {
             self.enter.unregister(self.queues.as_raw_fd());
         }
+        // SAFETY: this is the drop of the ring, so that nobody uses the queues any more.
+        unsafe { ManuallyDrop::drop(&mut self.queues) };
     }
 }

@@ -96,10 +96,16 @@ impl Pool {
     pub(crate) fn grow(&self) -> bool {
         let buffers = self.buffers();
         let more = buffers.min(self.config.buffers_max - buffers);
-        if more > 0 && self.open.get() {
+        if more > 0 && self.is_open() {
             self.add(more);
         }
         more > 0
+    }
+
+    /// Whether the kernel can be given buffers: not after the end, and not in a forked child.
+    #[inline]
+    fn is_open(&self) -> bool {
+        self.open.get() && !self.lent.borrow().ring.forked()
     }
 
     fn add(&self, count: u16) {
@@ -138,7 +144,7 @@ impl Pool {
     /// A buffer comes back to the kernel.
     pub(crate) fn give_back(&self, id: u16) {
         let address = self.address(id);
-        if self.open.get() {
+        if self.is_open() {
             let mut lent = self.lent.borrow_mut();
             // SAFETY: the memory is valid until the pool is dropped, and the value that lent it is gone. There are
             // never more buffers than entries.

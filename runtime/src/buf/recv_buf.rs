@@ -46,8 +46,13 @@ impl RecvBuf {
         Self { start: pool.address(id), home: Home::Pool(Rc::clone(pool)), bytes, id }
     }
 
-    /// Bytes on the heap, where there is no pool.
-    pub(crate) fn heap(bytes: &[u8]) -> Self {
+    /// Bytes on the heap, in pieces of at most a gibibyte. No bytes are no piece.
+    pub(crate) fn pieces(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Self> {
+        bytes.chunks(1 << 30).map(Self::heap)
+    }
+
+    /// At most a gibibyte of bytes on the heap, where there is no pool.
+    fn heap(bytes: &[u8]) -> Self {
         let memory = NonNull::from(Box::leak(Box::<[u8]>::from(bytes)));
         let home = Home::Heap(Box::new(memory));
         Self { start: memory.cast(), home, bytes: bytes.len() as u32, id: 0 }

@@ -8,8 +8,9 @@ use std::io;
 use std::rc::Rc;
 
 use super::place::Entered;
-use super::turn::guard;
+use super::turn::{MEMORY_WAIT, guard};
 use super::{Core, Phase};
+use crate::driver;
 
 /// How often the cancel of everything is repeated while operations are in flight.
 const CANCEL_PERIOD_NANOS: u64 = 100_000_000;
@@ -23,9 +24,12 @@ impl Core {
         let _entered = Entered::new(self);
         self.phase.set(Phase::Ending);
         self.drop_tasks();
-        self.inbox.close();
         self.starved.take();
         let forked = self.driver.borrow().forked();
+        if !forked {
+            // In a forked child another thread of the parent may hold the inbox's lock for ever.
+            self.inbox.close();
+        }
         let left = if forked { 0 } else { self.drain() };
         self.phase.set(Phase::Ended);
         if forked || left > 0 {
@@ -51,6 +55,9 @@ impl Core {
     fn drain(&self) -> usize {
         // Completions that were reaped and not delivered yet, by a turn that was left by the end of the main future.
         self.settle();
+        // What was queued before is submitted first: closes and writes that the kernel does at once are done by then,
+        // and the cancel does not find them.
+        self.wind_up();
         let timeout = u64::try_from(self.config.drain_timeout.as_nanos()).unwrap_or(u64::MAX);
         let deadline = self.now().saturating_add(timeout);
         loop {
@@ -81,6 +88,9 @@ impl Core {
 
     fn enter_to_drain(&self, want: u32, until: Option<u64>) -> io::Result<()> {
         let entered = self.driver.borrow_mut().enter(want, until);
+        if let Ok(driver::Entered::Later) = entered {
+            std::thread::sleep(MEMORY_WAIT);
+        }
         self.settle();
         entered.map(drop).inspect_err(|error| {
             tracing::error!(%error, "the ring is broken: its operations cannot be drained");

@@ -19,7 +19,7 @@ use std::time::Duration;
 use uring_sys_shim::{Call, Cqe, Features, Reply};
 
 use crate::buf::{Pool, PoolConfig};
-use crate::driver::{Abandoned, AnyRing, Driver, Key};
+use crate::driver::{Abandoned, AnyRing, Driver, Key, Polled};
 use crate::io::Inlet;
 use crate::op::bell::Bell;
 use crate::op::{OnDrop, Operation};
@@ -66,14 +66,15 @@ impl Core {
     pub(crate) fn new(ring: AnyRing, inbox: Inbox, config: CoreConfig) -> io::Result<Rc<Self>> {
         let mut driver = Driver::new(ring);
         let features = driver.features();
+        let bell = match driver.call(Call::EventFd)? {
+            Reply::Descriptor(fd) => Arc::new(fd),
+            other => return Err(io::Error::other(format!("the ring made {other:?} for an eventfd"))),
+        };
+        // Last of what can fail: from here on the pool goes only after it was unregistered.
         let pool = if features.contains(Features::BUF_RING) && config.pool.buffers_max > 0 {
             Some(Pool::new(config.pool, &mut driver)?)
         } else {
             None
-        };
-        let bell = match driver.call(Call::EventFd)? {
-            Reply::Descriptor(fd) => Arc::new(fd),
-            other => return Err(io::Error::other(format!("the ring made {other:?} for an eventfd"))),
         };
         inbox.open(Arc::clone(&bell));
         let id = inbox.id();
@@ -141,6 +142,11 @@ impl Core {
         self.driver.borrow().now()
     }
 
+    /// Whether it is the core that runs on this thread now, and takes operations.
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_open() && current_id() == Some(self.id())
+    }
+
     /// Starts an operation that a future waits for.
     ///
     /// # Panics
@@ -148,22 +154,32 @@ impl Core {
     /// Outside of this core's runtime.
     #[track_caller]
     #[inline(always)]
-    pub(crate) fn submit<T: Operation>(&self, op: T, waker: &Waker) -> Key {
+    pub(crate) fn submit<T: Operation>(&self, mut op: T, waker: &Waker) -> Key {
         self.check();
-        self.driver.borrow_mut().submit(op, waker)
+        // Cloned, and the entry made, before the driver is borrowed: both are code of users.
+        let (sqe, waker) = (op.entry(), waker.clone());
+        self.driver.borrow_mut().submit(op, sqe, waker)
     }
 
     /// Starts an operation that belongs to a resource.
-    pub(crate) fn submit_detached<T: Operation>(&self, op: T) -> Key {
-        self.driver.borrow_mut().submit_detached(op)
+    pub(crate) fn submit_detached<T: Operation>(&self, mut op: T) -> Key {
+        let sqe = op.entry();
+        self.driver.borrow_mut().submit_detached(op, sqe)
     }
 
     /// Takes a completed operation, or leaves the waker.
     #[inline(always)]
     pub(crate) fn poll_op<T: Operation>(&self, key: Key, waker: &Waker) -> Option<(T, Cqe)> {
-        let polled = self.driver.borrow_mut().poll(key, waker);
-        // The waker that was there before is dropped here, the driver being no longer borrowed.
-        polled.ok()
+        match self.driver.borrow_mut().poll(key, waker) {
+            Polled::Completed(op, cqe) => return Some((op, cqe)),
+            Polled::Waits => return None,
+            Polled::Stale => {}
+        }
+        // Cloned, and the one before dropped, with the driver not borrowed: both are code of users.
+        let waker = waker.clone();
+        let before = self.driver.borrow_mut().set_waker(key, waker);
+        drop(before);
+        None
     }
 
     /// Does something with the operation of a future, in its record.
@@ -224,7 +240,12 @@ impl Core {
 
     /// A socket waits for a buffer, behind those that wait already.
     pub(crate) fn wait_for_buffer(&self, inlet: &Rc<Inlet>) {
-        self.starved.borrow_mut().push_back(Rc::downgrade(inlet));
+        let mut starved = self.starved.borrow_mut();
+        // Those that were dropped in the line leave it here, or a pool that is empty for long would collect them.
+        if starved.len() == starved.capacity() {
+            starved.retain(|inlet| inlet.strong_count() > 0);
+        }
+        starved.push_back(Rc::downgrade(inlet));
     }
 
     /// What this core has done so far.

@@ -9,7 +9,6 @@
 //! tasks are ready it is left out when there is nothing to submit and the kernel has flagged no work.
 
 use std::mem;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -20,6 +19,7 @@ use uring_sys_shim::{Call, Reply};
 use super::place::{Entered, with_current};
 use super::{Core, Misuse};
 use crate::driver::{self, Delivery};
+use crate::panics::contain;
 use crate::task::{MAIN, Name, Ran, Ready, Task};
 use crate::time::Due;
 
@@ -29,7 +29,7 @@ const POLLS_MAX: usize = 128;
 /// more, tasks would become ready faster than they run while many timers are due.
 const TIMERS_MAX: usize = POLLS_MAX / 2;
 /// How long to wait when the kernel has no memory for a request.
-const MEMORY_WAIT: Duration = Duration::from_millis(1);
+pub(super) const MEMORY_WAIT: Duration = Duration::from_millis(1);
 
 impl Core {
     /// Runs `main` to its end, and the spawned tasks meanwhile.
@@ -50,6 +50,7 @@ impl Core {
                     Some(Ready::Task(index, task)) => ran = self.run_task(index, task),
                     Some(Ready::Main) => {
                         if let Poll::Ready(output) = main.as_mut().poll(&mut cx) {
+                            self.wind_up();
                             return output;
                         }
                     }
@@ -60,6 +61,21 @@ impl Core {
             self.fire_timers();
             self.feed_starved();
             self.exchange();
+            self.settle();
+        }
+    }
+
+    /// Submits what the last polls have queued, without waiting: what was dropped is cancelled and closed although the
+    /// core takes no further turn. A cancel, its completion and the close that follows take a round each.
+    pub(crate) fn wind_up(&self) {
+        const ROUNDS_MAX: usize = 4;
+        for _ in 0..ROUNDS_MAX {
+            let mut driver = self.driver.borrow_mut();
+            // What fails here fails again in the next turn, or at the end, where it is told.
+            if driver.forked() || !driver.wants_enter() || driver.enter(0, None).is_err() {
+                return;
+            }
+            drop(driver);
             self.settle();
         }
     }
@@ -205,7 +221,7 @@ impl Drop for Slack<'_> {
 
 /// Runs code that may be the user's, and keeps its panic from the loop. The panic hook has reported it by then.
 pub(super) fn guard(what: &str, run: impl FnOnce()) {
-    if panic::catch_unwind(AssertUnwindSafe(run)).is_err() {
+    if !contain(run) {
         tracing::error!("{what} panicked inside of the runtime, which goes on");
     }
 }

@@ -13,14 +13,14 @@ use std::io;
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::task::Waker;
 
-use uring_sys_shim::{Call, Cqe, Features, Register, Reply, Sqe, opcode};
+use uring_sys_shim::{Call, Features, Register, Reply, Sqe, opcode};
 
 use crate::op::Operation;
 use crate::stats::Stats;
 
 pub(crate) use any_ring::AnyRing;
 pub(crate) use payload::Payload;
-pub(crate) use record::{Abandoned, Delivery, Key};
+pub(crate) use record::{Abandoned, Delivery, Key, Polled};
 
 /// `user_data` of entries that have no record: their completions carry nothing that anybody waits for.
 const TAG_CANCEL: u64 = u32::MAX as u64;
@@ -73,25 +73,28 @@ impl Driver {
     // Always inlined, like all on the way from an operation to the queue: the entry and the record are then written
     // where they belong, instead of being built here and copied three times.
     #[inline(always)]
-    pub(crate) fn submit<T: Operation>(&mut self, mut op: T, waker: &Waker) -> Key {
-        let sqe = op.entry();
-        let key = self.records.insert(Payload::new(op), waker.clone());
+    pub(crate) fn submit<T: Operation>(&mut self, op: T, sqe: Sqe, waker: Waker) -> Key {
+        let key = self.records.insert(Payload::new(op), waker);
         self.queue(sqe, key);
         key
     }
 
     /// Starts an operation that belongs to a resource: its orphan step runs at its last completion.
-    pub(crate) fn submit_detached<T: Operation>(&mut self, mut op: T) -> Key {
-        let sqe = op.entry();
+    pub(crate) fn submit_detached<T: Operation>(&mut self, op: T, sqe: Sqe) -> Key {
         let key = self.records.insert_detached(Payload::new(op));
         self.queue(sqe, key);
         key
     }
 
-    /// Takes a completed operation, or leaves the waker and hands out the one before.
+    /// Takes a completed operation, or says whether its future will be woken by this waker.
     #[inline(always)]
-    pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Result<(T, Cqe), Option<Waker>> {
+    pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Polled<T> {
         self.records.poll(key, waker)
+    }
+
+    /// Keeps another waker for an operation in flight, and hands out the one before.
+    pub(crate) fn set_waker(&mut self, key: Key, waker: Waker) -> Option<Waker> {
+        self.records.set_waker(key, waker)
     }
 
     /// The operation of a future, in its record.

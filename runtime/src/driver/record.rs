@@ -72,6 +72,16 @@ pub(crate) enum Delivery {
     Unknown,
 }
 
+/// What a future finds when it looks for its operation.
+pub(crate) enum Polled<T> {
+    /// The operation and its last completion.
+    Completed(T, Cqe),
+    /// It is in flight, and will wake this waker.
+    Waits,
+    /// It is in flight, and would wake another one.
+    Stale,
+}
+
 /// What became of an operation whose future is gone, to be done or dropped when the table is no longer borrowed.
 pub(crate) enum Abandoned {
     /// It goes on by itself. Its waker, if it had one.
@@ -128,23 +138,27 @@ impl Records {
         self.slab.get(key.index as usize).is_some_and(|record| record.generation == key.generation)
     }
 
-    /// Takes a completed operation out, or leaves the waker for when it completes. The one before is handed out,
-    /// because its drop is code of users.
+    /// Takes a completed operation out, or says whether its future will be woken by this waker.
     #[inline(always)]
-    pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Result<(T, Cqe), Option<Waker>> {
+    pub(crate) fn poll<T: Operation>(&mut self, key: Key, waker: &Waker) -> Polled<T> {
         let record = self.find(key).expect("invariant: a future's record lives until the future took it");
-        match &mut record.stage {
+        match &record.stage {
             Stage::Completed(cqe) => {
                 let cqe = *cqe;
                 self.completed -= 1;
                 let record = self.slab.remove(key.index as usize);
-                Ok((record.payload.take(), cqe))
+                Polled::Completed(record.payload.take(), cqe)
             }
-            Stage::Waiting(Some(known)) if known.will_wake(waker) => Err(None),
-            stage => match mem::replace(stage, Stage::Waiting(Some(waker.clone()))) {
-                Stage::Waiting(before) => Err(before),
-                Stage::Orphaned | Stage::Completed(_) => Err(None),
-            },
+            Stage::Waiting(Some(known)) if known.will_wake(waker) => Polled::Waits,
+            Stage::Waiting(_) | Stage::Orphaned => Polled::Stale,
+        }
+    }
+
+    /// Keeps another waker for an operation in flight, and hands out the one before, because its drop is code of users.
+    pub(crate) fn set_waker(&mut self, key: Key, waker: Waker) -> Option<Waker> {
+        match self.find(key).map(|record| &mut record.stage) {
+            Some(Stage::Waiting(known)) => known.replace(waker),
+            _ => Some(waker),
         }
     }
 

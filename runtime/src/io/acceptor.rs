@@ -68,7 +68,9 @@ impl Backlog {
     pub(crate) fn arrived(&self, connection: io::Result<OwnedFd>) -> More {
         self.take_in(connection);
         let full = self.accepted.borrow().len() >= WAITING_MAX;
-        More { wake: self.waker.take(), cancel: full && !self.stopping.replace(true) }
+        // Again for a listener that is gone: the kernel may not have found the accept at the first time.
+        let cancel = self.unwanted.get() || (full && !self.stopping.replace(true));
+        More { wake: self.waker.take(), cancel }
     }
 
     /// The armed accept has ended.

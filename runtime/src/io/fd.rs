@@ -12,7 +12,7 @@ use crate::core::Core;
 /// Each operation's record holds one, so that the number cannot be closed, and given to another file, while an entry
 /// that names it waits in a queue. The last one closes the descriptor, through the ring while the core runs.
 #[derive(Clone)]
-pub struct Fd(Rc<Shared>);
+pub struct Fd(Option<Rc<Shared>>);
 
 struct Shared {
     /// Taken when it is closed.
@@ -27,23 +27,29 @@ impl Fd {
     pub(crate) fn new(core: &Rc<Core>, fd: OwnedFd) -> Self {
         let raw = fd.as_raw_fd();
         let core = Rc::clone(core);
-        Self(Rc::new(Shared { fd: Cell::new(Some(fd)), raw, core, closer: Cell::new(None) }))
+        Self(Some(Rc::new(Shared { fd: Cell::new(Some(fd)), raw, core, closer: Cell::new(None) })))
+    }
+
+    /// Gone only in the middle of the drop.
+    #[inline]
+    fn shared(&self) -> &Rc<Shared> {
+        self.0.as_ref().expect("invariant: a descriptor is there until it is dropped")
     }
 
     pub(crate) fn raw(&self) -> RawFd {
-        self.0.raw
+        self.shared().raw
     }
 
     pub(crate) fn core(&self) -> &Rc<Core> {
-        &self.0.core
+        &self.shared().core
     }
 
     /// Waits until no operation uses the descriptor and takes it out.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<OwnedFd>> {
-        if Rc::strong_count(&self.0) == 1 {
-            return Poll::Ready(self.0.fd.take());
+        if Rc::strong_count(self.shared()) == 1 {
+            return Poll::Ready(self.shared().fd.take());
         }
-        self.0.closer.set(Some(cx.waker().clone()));
+        self.shared().closer.set(Some(cx.waker().clone()));
         Poll::Pending
     }
 }
@@ -52,21 +58,24 @@ impl AsFd for Fd {
     #[allow(unsafe_code, reason = "borrows the descriptor that this value keeps open")]
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the descriptor is taken out only by its last user, so it is open while `self` is borrowed.
-        unsafe { BorrowedFd::borrow_raw(self.0.raw) }
+        unsafe { BorrowedFd::borrow_raw(self.raw()) }
     }
 }
 
 impl AsRawFd for Fd {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.raw
+        self.raw()
     }
 }
 
 impl Drop for Fd {
     fn drop(&mut self) {
-        if Rc::strong_count(&self.0) == 2
-            && let Some(closer) = self.0.closer.take()
+        let Some(shared) = self.0.take() else { return };
+        if Rc::strong_count(&shared) == 2
+            && let Some(closer) = shared.closer.take()
         {
+            // Counted down first: a waker that polls at once must find the closer alone.
+            drop(shared);
             closer.wake();
         }
     }
@@ -82,6 +91,6 @@ impl Drop for Shared {
 
 impl std::fmt::Debug for Fd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Fd").field(&self.0.raw).finish()
+        f.debug_tuple("Fd").field(&self.raw()).finish()
     }
 }

@@ -54,7 +54,9 @@ impl Line {
             Place::Outside => {
                 let ticket = self.tickets.get();
                 self.tickets.set(ticket + 1);
-                self.waiting.borrow_mut().push_back((ticket, waker.clone()));
+                // Cloned before the borrow: it is code of users.
+                let entry = (ticket, waker.clone());
+                self.waiting.borrow_mut().push_back(entry);
                 *place = Place::Waiting(ticket);
             }
             Place::Waiting(ticket) if self.called.get() == Some(ticket) => {
@@ -88,9 +90,14 @@ impl Line {
 
     /// Keeps another waker, and hands out the one before: its drop is code of users.
     fn replace(&self, ticket: u64, waker: &Waker) -> Option<Waker> {
+        let stale = |entry: &(u64, Waker)| entry.0 == ticket && !entry.1.will_wake(waker);
+        if !self.waiting.borrow().iter().any(stale) {
+            return None;
+        }
+        let waker = waker.clone();
         let mut waiting = self.waiting.borrow_mut();
         let (_, known) = waiting.iter_mut().find(|entry| entry.0 == ticket)?;
-        (!known.will_wake(waker)).then(|| mem::replace(known, waker.clone()))
+        Some(mem::replace(known, waker))
     }
 
     /// As `replace`, for good.

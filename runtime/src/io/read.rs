@@ -83,6 +83,7 @@ impl<'a, B: IoBufMut> Read<'a, B> {
         let (op, cqe) = core.poll_op::<RecvInto<B>>(key, cx.waker())?;
         self.flight = None;
         self.inlet.set_armed(None);
+        self.inlet.forget_waker();
         let BufResult(result, buf) = op.finish(cqe);
         self.buf = Some(buf);
         Some(match result {
@@ -197,14 +198,13 @@ impl<B: IoBufMut> Drop for Read<'_, B> {
         // Also when a buffer's drop panics below, which is code of users.
         let _leaving = inlet.line.leaving(place);
         if let Some(key) = *flight {
-            if let Some(bytes) = inlet.core().with_op(key, RecvInto::<B>::give_back) {
-                inlet.unpop(bytes);
-            }
+            let bytes = inlet.core().with_op(key, RecvInto::<B>::give_back);
+            bytes.into_iter().rev().for_each(|bytes| inlet.unpop(bytes));
             inlet.core().abandon(key, OnDrop::LetRun);
         } else if let Some(buf) = buf.take()
             && *filled > 0
         {
-            inlet.unpop(RecvBuf::heap(&buf.init_bytes()[..*filled]));
+            RecvBuf::pieces(&buf.init_bytes()[..*filled]).rev().for_each(|bytes| inlet.unpop(bytes));
         }
     }
 }

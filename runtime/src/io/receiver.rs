@@ -145,7 +145,8 @@ impl Inlet {
     /// Bytes arrived, and more will. Runs while the driver is borrowed.
     pub(crate) fn arrived(&self, bytes: RecvBuf, share: usize) -> More {
         if self.course.get() == Course::Unwanted {
-            return More::default();
+            // The cancel that the drop has asked for may have come at a moment when the kernel did not find it.
+            return More { wake: None, cancel: true };
         }
         let mut stash = self.stash.borrow_mut();
         if stash.capacity() == 0 {
@@ -158,13 +159,12 @@ impl Inlet {
     }
 
     /// The armed receive has ended, perhaps with bytes.
-    pub(crate) fn ended(self: &Rc<Self>, cqe: Cqe, bytes: Option<RecvBuf>) {
+    pub(crate) fn ended(self: &Rc<Self>, cqe: Cqe, bytes: impl IntoIterator<Item = RecvBuf>) {
         self.armed.set(None);
         self.stopping.set(false);
         if self.course.get() == Course::Unwanted {
             return;
         }
-        let brought = bytes.is_some();
         self.stash.borrow_mut().extend(bytes);
         match cqe.errno() {
             0 if cqe.res == 0 => self.course.set(Course::Ended),
@@ -178,7 +178,7 @@ impl Inlet {
             errno => self.course.set(Course::Failed(errno)),
         }
         let Some(waker) = self.waker.take() else { return };
-        if brought || !self.stash.borrow().is_empty() || self.course.get() != Course::Flowing {
+        if !self.stash.borrow().is_empty() || self.course.get() != Course::Flowing {
             waker.wake();
         } else {
             self.waker.set(Some(waker));

@@ -8,13 +8,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::Fd;
 use super::line::{Line, Place};
+use super::{Fd, Socket};
 use crate::buf::{BufResult, IoBuf};
 use crate::driver::Key;
 use crate::op::send::{Amount, Send, Sent};
 use crate::op::shutdown::Shutdown;
 use crate::op::{OnDrop, Op};
+use crate::task::spawn;
 
 /// The sending side, shared with the send in flight.
 pub(crate) struct Outlet {
@@ -56,6 +57,17 @@ impl Sender {
     #[inline]
     pub fn write_all<B: IoBuf>(&self, buf: B) -> WriteAll<'_, B> {
         WriteAll(self.begin(buf, Amount::All))
+    }
+
+    /// As [`shutdown`](Sender::shutdown), by itself: nobody waits, and nobody learns of an error.
+    pub fn end(self) {
+        let fd = self.0.fd.clone();
+        if fd.core().is_running() {
+            drop(spawn(async move { self.shutdown().await }));
+        } else {
+            // Without a running core no write goes on that this could wait for.
+            let _ = Socket::shut_down(&fd);
+        }
     }
 
     fn begin<B: IoBuf>(&self, buf: B, amount: Amount) -> Write<'_, B> {
@@ -108,6 +120,8 @@ impl<B: IoBuf> Unpin for Write<'_, B> {}
 impl<B: IoBuf> Write<'_, B> {
     fn land(&mut self, key: Key, cx: &mut Context<'_>) -> Poll<BufResult<usize, B>> {
         let core = self.outlet.fd.core();
+        // Before anything is taken: a rest that could not be submitted would leave the line blocked.
+        core.check();
         let Some((op, cqe)) = core.poll_op::<Send<B>>(key, cx.waker()) else {
             return Poll::Pending;
         };

@@ -39,7 +39,15 @@ impl Socket {
     /// Outside of a runtime.
     pub fn tcp(address: SocketAddr) -> io::Result<Self> {
         let core = Core::current();
-        match core.call(Call::TcpSocket(address))? {
+        let made = core.call(Call::TcpSocket(address)).or_else(|error| match error.raw_os_error() {
+            // Descriptors that were dropped in this turn may still wait to be closed.
+            Some(libc::EMFILE | libc::ENFILE) => {
+                core.wind_up();
+                core.call(Call::TcpSocket(address))
+            }
+            _ => Err(error),
+        });
+        match made? {
             Reply::Descriptor(fd) => Ok(Self(Fd::new(&core, fd))),
             other => Err(unexpected(&other)),
         }
@@ -73,7 +81,15 @@ impl Socket {
     ///
     /// The errno, such as `EADDRINUSE`.
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
-        self.call(Call::Bind(self.0.as_fd(), address)).map(drop)
+        let bind = || self.call(Call::Bind(self.0.as_fd(), address)).map(drop);
+        bind().or_else(|error| match error.kind() {
+            // A socket that was dropped in this turn may still wait to be closed.
+            io::ErrorKind::AddrInUse => {
+                self.0.core().wind_up();
+                bind()
+            }
+            _ => Err(error),
+        })
     }
 
     /// `listen(2)`.
@@ -83,6 +99,11 @@ impl Socket {
     /// The errno, such as `EADDRINUSE`.
     pub fn listen(&self, backlog: i32) -> io::Result<()> {
         self.call(Call::Listen(self.0.as_fd(), backlog)).map(drop)
+    }
+
+    /// `shutdown(2)` of the sending side, now and not in the order of the writes.
+    pub(super) fn shut_down(fd: &Fd) -> io::Result<()> {
+        fd.core().call(Call::ShutDown(fd.as_fd())).map(drop)
     }
 
     /// `setsockopt(2)`.

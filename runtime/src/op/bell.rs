@@ -32,11 +32,14 @@ unsafe impl Operation for Bell {
 
     fn finish(self, _cqe: Cqe) {}
 
-    fn orphaned(self, _cqe: Cqe) {
+    fn orphaned(self, cqe: Cqe) {
         // Armed again before the inbox is looked at, so that no ring goes unheard. When the runtime ends, the
         // read was cancelled, and the core takes no more operations.
         let core = Rc::clone(&self.core);
-        if core.is_open() {
+        if let libc::EBADF | libc::EINVAL = cqe.errno() {
+            // Somebody has closed the descriptor behind our back: trying again would spin.
+            tracing::error!("the core's eventfd is gone: other threads cannot wake this core any more");
+        } else if core.is_open() {
             core.submit_detached(self);
         }
     }

@@ -64,7 +64,8 @@ unsafe impl Operation for RecvPooled {
     fn finish(self, _cqe: Cqe) {}
 
     fn orphaned(self, cqe: Cqe) {
-        let bytes = self.bytes(cqe);
+        // An empty buffer is no bytes, whatever the completion says otherwise.
+        let bytes = self.bytes(cqe).filter(|bytes| !bytes.is_empty());
         self.inlet.ended(cqe, bytes);
     }
 }
@@ -86,11 +87,11 @@ impl<B: IoBufMut> RecvInto<B> {
     }
 
     /// Copies what the buffer held before, so that the next reader need not wait for what comes behind it.
-    pub(crate) fn give_back(&mut self) -> Option<RecvBuf> {
+    pub(crate) fn give_back(&mut self) -> Vec<RecvBuf> {
         self.given = self.filled;
         // SAFETY: the first `filled` bytes of the buffer are initialised, and the kernel writes behind them only.
         let bytes = unsafe { std::slice::from_raw_parts(self.buf.stable_ptr(), self.filled) };
-        (!bytes.is_empty()).then(|| RecvBuf::heap(bytes))
+        RecvBuf::pieces(bytes).collect()
     }
 }
 
@@ -118,9 +119,8 @@ unsafe impl<B: IoBufMut> Operation for RecvInto<B> {
         let (inlet, given, filled) = (Rc::clone(&self.inlet), self.given, self.filled);
         let BufResult(result, buf) = self.finish(cqe);
         let kept = given..filled + result.unwrap_or(0);
-        let bytes = (!kept.is_empty()).then(|| RecvBuf::heap(&buf.init_bytes()[kept]));
         // First the socket, then the buffer: its drop is code of users, which may panic.
-        inlet.ended(cqe, bytes);
+        inlet.ended(cqe, RecvBuf::pieces(&buf.init_bytes()[kept]));
         drop(buf);
     }
 }

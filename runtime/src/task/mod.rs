@@ -1,7 +1,7 @@
 //! Tasks: futures that run by themselves on the core that they were spawned on.
 //!
 //! A task has one allocation, shared by the core's table and its [`JoinHandle`]. Its wakers are not references to
-//! it but the name of its place in the table ([`waker`]): cloning and dropping one costs nothing, waking on the own
+//! it but the name of its place in the table (`waker.rs`): cloning and dropping one costs nothing, waking on the own
 //! core is a look into the table without atomics, and a waker that outlives its task, or its runtime, wakes at
 //! worst somebody who did not need it.
 

@@ -18,11 +18,13 @@ use std::alloc::Layout;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
-use std::mem::{self, MaybeUninit};
+use std::mem::MaybeUninit;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll, Waker};
+
+use crate::panics::contain;
 
 use super::handle::JoinError;
 use super::memory;
@@ -64,7 +66,7 @@ impl Joiner {
             Self::Task(name) => name.wake(),
             Self::Foreign(waker) => {
                 // It may be the user's own. Its panic is not this task's, nor the core's; the panic hook reports it.
-                let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
+                contain(|| waker.wake());
             }
         }
     }
@@ -172,7 +174,7 @@ impl Drop for Task {
         if self.header().alone.replace(true) {
             // The output has nobody to go to, and neither has a panic of its drop: the panic hook has reported it.
             // SAFETY: the handle has left, so this is the last holder.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| unsafe { free(self.0) }));
+            contain(|| unsafe { free(self.0) });
         }
     }
 }
@@ -287,8 +289,10 @@ unsafe fn fail<F: Future>(stage: *mut Stage<F>, error: JoinError) {
     // SAFETY: handed on.
     let dropped = panic::catch_unwind(AssertUnwindSafe(|| unsafe { finish::<F>(stage, Err(error)) }));
     if let Err(payload) = dropped {
-        // SAFETY: `finish` has left a valid stage. Its error is replaced without a drop that could panic again.
-        mem::forget(unsafe { stage.replace(Stage::Finished(Err(JoinError::panic(payload)))) });
+        // SAFETY: `finish` has left a valid stage.
+        let before = unsafe { stage.replace(Stage::Finished(Err(JoinError::panic(payload)))) };
+        // The error before may hold a payload of the user's, whose drop could panic again.
+        contain(|| drop(before));
     }
 }
 

@@ -23,9 +23,33 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timer(u32);
 
+/// Whom an armed timer will wake.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Wakes {
+    This,
+    Another,
+}
+
 /// The timer has fired.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fired;
+
+/// Whom a timer is armed for: made of a waker before the timers are borrowed, because cloning it is code of users.
+pub(crate) enum Owner {
+    Task(u32),
+    Foreign(Waker),
+}
+
+impl Owner {
+    /// The owner of a waker, on the core with this number.
+    #[inline]
+    pub(crate) fn of(core: u16, waker: &Waker) -> Self {
+        match Name::of(waker) {
+            Some(name) if name.core() == core && name.index() < FOREIGN => Self::Task(name.index()),
+            _ => Self::Foreign(waker.clone()),
+        }
+    }
+}
 
 /// Who is to be woken by a timer.
 pub(crate) enum Due {
@@ -79,8 +103,8 @@ impl Timers {
 
     /// Arms a timer.
     #[inline]
-    pub(crate) fn arm(&mut self, deadline: u64, waker: &Waker) -> Timer {
-        let entry = Entry { place: FIRED, owner: self.owner(waker) };
+    pub(crate) fn arm(&mut self, deadline: u64, owner: Owner) -> Timer {
+        let entry = Entry { place: FIRED, owner: self.owner(owner) };
         let timer = match self.entries.get_mut(self.free as usize) {
             Some(free) => {
                 let timer = self.free;
@@ -100,10 +124,10 @@ impl Timers {
 
     /// How an entry knows whom to wake.
     #[inline]
-    fn owner(&mut self, waker: &Waker) -> u32 {
-        match Name::of(waker) {
-            Some(name) if name.core() == self.core && name.index() < FOREIGN => name.index(),
-            _ => FOREIGN | self.foreign.insert(waker.clone()) as u32,
+    fn owner(&mut self, owner: Owner) -> u32 {
+        match owner {
+            Owner::Task(index) => index,
+            Owner::Foreign(waker) => FOREIGN | self.foreign.insert(waker) as u32,
         }
     }
 
@@ -148,21 +172,28 @@ impl Timers {
         }
     }
 
-    /// Whether the timer has fired. If not, it will wake this waker; the one before is handed out.
-    pub(crate) fn poll(&mut self, timer: Timer, waker: &Waker) -> Result<Option<Waker>, Fired> {
+    /// Whether the timer has fired; if not, whether it will wake this waker.
+    #[inline]
+    pub(crate) fn poll(&self, timer: Timer, waker: &Waker) -> Result<Wakes, Fired> {
         let Entry { place, owner } = self.entries[timer.0 as usize];
         if place == FIRED {
             return Err(Fired);
         }
-        if let Some(known) = self.foreign.get((owner & !FOREIGN) as usize).filter(|_| owner & FOREIGN != 0)
-            && known.will_wake(waker)
-        {
-            return Ok(None);
-        }
-        let before = self.disown(owner);
-        let owner = self.owner(waker);
-        self.entries[timer.0 as usize].owner = owner;
-        Ok(before)
+        let known = if owner & FOREIGN == 0 {
+            Name::of(waker) == Some(Name::new(self.core, owner))
+        } else {
+            self.foreign.get((owner & !FOREIGN) as usize).is_some_and(|known| known.will_wake(waker))
+        };
+        Ok(if known { Wakes::This } else { Wakes::Another })
+    }
+
+    /// Gives an armed timer another owner. A foreign waker of the one before is handed out.
+    #[must_use = "drop it when the timers are no longer borrowed"]
+    pub(crate) fn set_owner(&mut self, timer: Timer, owner: Owner) -> Option<Waker> {
+        let owner = self.owner(owner);
+        let entry = &mut self.entries[timer.0 as usize];
+        let before = std::mem::replace(&mut entry.owner, owner);
+        self.disown(before)
     }
 
     /// Fires the earliest timer, if it is due. Its entry stays until it is cancelled.
@@ -262,7 +293,7 @@ mod tests {
             let any = model.keys().nth(random.below(model.len().max(1) as u64) as usize).copied();
             match (random.below(5), any) {
                 (0..2, _) => {
-                    let timer = timers.arm(deadline, Waker::noop());
+                    let timer = timers.arm(deadline, Owner::of(0, Waker::noop()));
                     model.insert((deadline, timer.0), timer);
                 }
                 (2, Some(key)) => {
@@ -308,7 +339,7 @@ mod tests {
     #[test]
     fn a_timer_that_fired_can_be_armed_again() {
         let mut timers = Timers::new(0);
-        let timer = timers.arm(5, Waker::noop());
+        let timer = timers.arm(5, Owner::of(0, Waker::noop()));
         assert!(timers.pop_due(5).is_some() && timers.is_empty());
         timers.reset(timer, 9);
         assert!(timers.poll(timer, Waker::noop()).is_ok());

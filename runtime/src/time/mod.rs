@@ -17,4 +17,4 @@ pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 
-pub(crate) use heap::{Due, Timer, Timers};
+pub(crate) use heap::{Due, Timers};

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::{Instant, Timer};
+use super::Instant;
+use super::heap::{Fired, Owner, Timer, Wakes};
 use crate::core::Core;
 
 /// Waits for a duration, from now on. `Duration::MAX` never ends.
@@ -89,8 +90,17 @@ impl Future for Sleep {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(timer) = self.timer {
-            let polled = self.core.timers.borrow_mut().poll(timer, cx.waker());
-            return if polled.is_err() { Poll::Ready(()) } else { Poll::Pending };
+            let polled = self.core.timers.borrow().poll(timer, cx.waker());
+            return match polled {
+                Err(Fired) => Poll::Ready(()),
+                Ok(Wakes::This) => Poll::Pending,
+                Ok(Wakes::Another) => {
+                    let owner = Owner::of(self.core.id(), cx.waker());
+                    let before = self.core.timers.borrow_mut().set_owner(timer, owner);
+                    drop(before);
+                    Poll::Pending
+                }
+            };
         }
         if self.deadline == Instant::NEVER {
             return Poll::Pending;
@@ -99,7 +109,8 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         self.core.check();
-        let timer = self.core.timers.borrow_mut().arm(self.deadline.nanos(), cx.waker());
+        let owner = Owner::of(self.core.id(), cx.waker());
+        let timer = self.core.timers.borrow_mut().arm(self.deadline.nanos(), owner);
         self.timer = Some(timer);
         Poll::Pending
     }
