@@ -24,7 +24,7 @@ use crate::io::Inlet;
 use crate::op::bell::Bell;
 use crate::op::{OnDrop, Operation};
 use crate::stats::Stats;
-use crate::task::{Inbox, Tasks};
+use crate::task::{Inbox, Tasks, Waiter};
 use crate::time::Timers;
 
 pub(crate) use place::{current_id, with_current};
@@ -157,8 +157,8 @@ impl Core {
     pub(crate) fn submit<T: Operation>(&self, mut op: T, waker: &Waker) -> Key {
         self.check();
         // Cloned, and the entry made, before the driver is borrowed: both are code of users.
-        let (sqe, waker) = (op.entry(), waker.clone());
-        self.driver.borrow_mut().submit(op, sqe, waker)
+        let (sqe, waiter) = (op.entry(), Waiter::of(waker));
+        self.driver.borrow_mut().submit(op, sqe, waiter)
     }
 
     /// Starts an operation that belongs to a resource.
@@ -176,8 +176,8 @@ impl Core {
             Polled::Stale => {}
         }
         // Cloned, and the one before dropped, with the driver not borrowed: both are code of users.
-        let waker = waker.clone();
-        let before = self.driver.borrow_mut().set_waker(key, waker);
+        let waiter = Waiter::of(waker);
+        let before = self.driver.borrow_mut().set_waiter(key, waiter);
         drop(before);
         None
     }

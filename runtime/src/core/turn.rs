@@ -177,13 +177,11 @@ impl Core {
     fn act(&self, delivery: Delivery) {
         match delivery {
             Delivery::Nothing | Delivery::Unknown => {}
-            Delivery::Wake(waker) => waker.wake(),
+            Delivery::Wake(waiter) => waiter.wake(),
             Delivery::Orphan(payload, cqe) => payload.orphaned(cqe),
-            Delivery::Cancel(key, waker) => {
+            Delivery::Cancel(key, waiter) => {
                 self.cancel(key);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+                waiter.wake();
             }
         }
     }

@@ -17,6 +17,7 @@ use uring_sys_shim::{Call, Features, Register, Reply, Sqe, opcode};
 
 use crate::op::Operation;
 use crate::stats::Stats;
+use crate::task::Waiter;
 
 pub(crate) use any_ring::AnyRing;
 pub(crate) use payload::Payload;
@@ -73,8 +74,8 @@ impl Driver {
     // Always inlined, like all on the way from an operation to the queue: the entry and the record are then written
     // where they belong, instead of being built here and copied three times.
     #[inline(always)]
-    pub(crate) fn submit<T: Operation>(&mut self, op: T, sqe: Sqe, waker: Waker) -> Key {
-        let key = self.records.insert(Payload::new(op), waker);
+    pub(crate) fn submit<T: Operation>(&mut self, op: T, sqe: Sqe, waiter: Waiter) -> Key {
+        let key = self.records.insert(Payload::new(op), waiter);
         self.queue(sqe, key);
         key
     }
@@ -92,9 +93,9 @@ impl Driver {
         self.records.poll(key, waker)
     }
 
-    /// Keeps another waker for an operation in flight, and hands out the one before.
-    pub(crate) fn set_waker(&mut self, key: Key, waker: Waker) -> Option<Waker> {
-        self.records.set_waker(key, waker)
+    /// Keeps another waiter for an operation in flight, and hands out the one before.
+    pub(crate) fn set_waiter(&mut self, key: Key, waiter: Waiter) -> Waiter {
+        self.records.set_waiter(key, waiter)
     }
 
     /// The operation of a future, in its record.

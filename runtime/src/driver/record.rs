@@ -20,6 +20,7 @@ use uring_sys_shim::Cqe;
 
 use crate::driver::payload::Payload;
 use crate::op::Operation;
+use crate::task::Waiter;
 
 /// Names one operation: its place in the table and a number that is used once in four billion operations.
 ///
@@ -51,7 +52,7 @@ struct Record {
 
 enum Stage {
     /// In flight; the future that waits has left its waker, once it was polled again.
-    Waiting(Option<Waker>),
+    Waiting(Waiter),
     /// In flight, and nobody waits: the orphan step runs at the last completion.
     Orphaned,
     /// The last completion is there, and its future has not come for it yet.
@@ -63,11 +64,11 @@ pub(crate) enum Delivery {
     /// Nobody is waiting yet, or a key that is not in the table: see the count.
     Nothing,
     /// Wake the future.
-    Wake(Waker),
+    Wake(Waiter),
     /// Run the operation's orphan step.
     Orphan(Payload, Cqe),
     /// Cancel the operation: what it feeds is full. Its waker, if it has one.
-    Cancel(Key, Option<Waker>),
+    Cancel(Key, Waiter),
     /// No such operation: a completion that came twice, or too late.
     Unknown,
 }
@@ -85,7 +86,7 @@ pub(crate) enum Polled<T> {
 /// What became of an operation whose future is gone, to be done or dropped when the table is no longer borrowed.
 pub(crate) enum Abandoned {
     /// It goes on by itself. Its waker, if it had one.
-    InFlight(Option<Waker>),
+    InFlight(Waiter),
     /// It had completed: run its orphan step.
     Completed(Payload, Cqe),
 }
@@ -107,8 +108,8 @@ impl Records {
 
     /// Adds an operation that a future waits for.
     #[inline(always)]
-    pub(crate) fn insert(&mut self, payload: Payload, waker: Waker) -> Key {
-        self.add(payload, Stage::Waiting(Some(waker)))
+    pub(crate) fn insert(&mut self, payload: Payload, waiter: Waiter) -> Key {
+        self.add(payload, Stage::Waiting(waiter))
     }
 
     /// Adds an operation that belongs to a resource instead of a future.
@@ -149,16 +150,16 @@ impl Records {
                 let record = self.slab.remove(key.index as usize);
                 Polled::Completed(record.payload.take(), cqe)
             }
-            Stage::Waiting(Some(known)) if known.will_wake(waker) => Polled::Waits,
+            Stage::Waiting(known) if known.is(waker) => Polled::Waits,
             Stage::Waiting(_) | Stage::Orphaned => Polled::Stale,
         }
     }
 
-    /// Keeps another waker for an operation in flight, and hands out the one before, because its drop is code of users.
-    pub(crate) fn set_waker(&mut self, key: Key, waker: Waker) -> Option<Waker> {
+    /// Keeps another waiter for an operation in flight, and hands out the one before, because its drop is code of users.
+    pub(crate) fn set_waiter(&mut self, key: Key, waiter: Waiter) -> Waiter {
         match self.find(key).map(|record| &mut record.stage) {
-            Some(Stage::Waiting(known)) => known.replace(waker),
-            _ => Some(waker),
+            Some(Stage::Waiting(known)) => mem::replace(known, waiter),
+            _ => waiter,
         }
     }
 
@@ -177,8 +178,8 @@ impl Records {
             return Abandoned::Completed(record.payload, cqe);
         }
         match mem::replace(&mut record.stage, Stage::Orphaned) {
-            Stage::Waiting(waker) => Abandoned::InFlight(waker),
-            Stage::Orphaned | Stage::Completed(_) => Abandoned::InFlight(None),
+            Stage::Waiting(waiter) => Abandoned::InFlight(waiter),
+            Stage::Orphaned | Stage::Completed(_) => Abandoned::InFlight(Waiter::Nobody),
         }
     }
 
@@ -192,9 +193,8 @@ impl Records {
         if cqe.more() {
             let more = record.payload.more(cqe);
             return match (more.cancel, more.wake) {
-                (true, wake) => Delivery::Cancel(key, wake),
-                (false, Some(waker)) => Delivery::Wake(waker),
-                (false, None) => Delivery::Nothing,
+                (true, waiter) => Delivery::Cancel(key, waiter),
+                (false, waiter) => Delivery::Wake(waiter),
             };
         }
         match &mut record.stage {
@@ -202,11 +202,11 @@ impl Records {
                 let record = self.slab.remove(key.index as usize);
                 Delivery::Orphan(record.payload, cqe)
             }
-            Stage::Waiting(waker) => {
-                let waker = waker.take();
+            Stage::Waiting(waiter) => {
+                let waiter = mem::take(waiter);
                 record.stage = Stage::Completed(cqe);
                 self.completed += 1;
-                waker.map_or(Delivery::Nothing, Delivery::Wake)
+                Delivery::Wake(waiter)
             }
             // A second last completion: no kernel posts one.
             Stage::Completed(_) => Delivery::Unknown,

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use uring_sys_shim::Features;
 
@@ -19,6 +19,7 @@ use crate::driver::Key;
 use crate::op::More;
 use crate::op::accept::Accept;
 use crate::op::recv::Shots;
+use crate::task::Waiter;
 
 /// With so many connections waiting for somebody to ask, the kernel is told to stop: further ones wait in the
 /// kernel's own backlog, where peers feel it.
@@ -34,7 +35,7 @@ pub(crate) struct Backlog {
     stopping: Cell<bool>,
     /// The listener is gone: what still arrives is closed.
     unwanted: Cell<bool>,
-    waker: Cell<Option<Waker>>,
+    waiter: Cell<Waiter>,
     line: Line,
 }
 
@@ -70,7 +71,7 @@ impl Backlog {
         let full = self.accepted.borrow().len() >= WAITING_MAX;
         // Again for a listener that is gone: the kernel may not have found the accept at the first time.
         let cancel = self.unwanted.get() || (full && !self.stopping.replace(true));
-        More { wake: self.waker.take(), cancel }
+        More { wake: self.waiter.take(), cancel }
     }
 
     /// The armed accept has ended.
@@ -79,9 +80,7 @@ impl Backlog {
         self.stopping.set(false);
         self.take_in(connection);
         // Whoever waits finds what came, or arms again.
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.waiter.take().wake();
     }
 
     fn take(&self) -> Option<io::Result<OwnedFd>> {
@@ -106,7 +105,7 @@ impl Acceptor {
             armed: Cell::new(None),
             stopping: Cell::new(false),
             unwanted: Cell::new(false),
-            waker: Cell::new(None),
+            waiter: Cell::default(),
             line: Line::default(),
         }))
     }
@@ -150,7 +149,7 @@ impl Waiting<'_> {
         if let Some(connection) = self.backlog.take() {
             return Poll::Ready(connection);
         }
-        self.backlog.waker.set(Some(cx.waker().clone()));
+        self.backlog.waiter.set(Waiter::of(cx.waker()));
         self.backlog.arm();
         Poll::Pending
     }
@@ -159,7 +158,7 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if self.place == Place::Head {
-            self.backlog.waker.set(None);
+            self.backlog.waiter.set(Waiter::Nobody);
         }
         self.backlog.line.leave(&mut self.place);
     }

@@ -24,6 +24,7 @@ use crate::core::Core;
 use crate::driver::Key;
 use crate::op::More;
 use crate::op::recv::{RecvInto, RecvPooled, Shots};
+use crate::task::Waiter;
 
 /// Bytes of the inlet's own buffer, without a pool.
 const OWN_BYTES: usize = 2048;
@@ -54,7 +55,7 @@ pub(crate) struct Inlet {
     /// Whether it stands in the core's line for a buffer.
     hungry: Cell<bool>,
     /// Who is at the head of the line and waits for bytes.
-    waker: Cell<Option<Waker>>,
+    waiter: Cell<Waiter>,
     pub(super) line: Line,
 }
 
@@ -80,7 +81,7 @@ impl Inlet {
         }
         match self.course.get() {
             Course::Flowing | Course::Unwanted => {
-                self.waker.set(Some(waker.clone()));
+                self.waiter.set(Waiter::of(waker));
                 Ok(Found::Nothing)
             }
             Course::Ended => Ok(Found::End),
@@ -146,7 +147,7 @@ impl Inlet {
     pub(crate) fn arrived(&self, bytes: RecvBuf, share: usize) -> More {
         if self.course.get() == Course::Unwanted {
             // The cancel that the drop has asked for may have come at a moment when the kernel did not find it.
-            return More { wake: None, cancel: true };
+            return More { wake: Waiter::Nobody, cancel: true };
         }
         let mut stash = self.stash.borrow_mut();
         if stash.capacity() == 0 {
@@ -155,7 +156,7 @@ impl Inlet {
         }
         stash.push_back(bytes);
         let cancel = stash.len() >= share && !self.stopping.replace(true);
-        More { wake: self.waker.take(), cancel }
+        More { wake: self.waiter.take(), cancel }
     }
 
     /// The armed receive has ended, perhaps with bytes.
@@ -177,11 +178,14 @@ impl Inlet {
             }
             errno => self.course.set(Course::Failed(errno)),
         }
-        let Some(waker) = self.waker.take() else { return };
+        let waiter = self.waiter.take();
+        if waiter.is_nobody() {
+            return;
+        }
         if !self.stash.borrow().is_empty() || self.course.get() != Course::Flowing {
-            waker.wake();
+            waiter.wake();
         } else {
-            self.waker.set(Some(waker));
+            self.waiter.set(waiter);
             // A core that ends takes no operation any more.
             if self.core().is_open() {
                 self.arm();
@@ -192,9 +196,9 @@ impl Inlet {
     /// Its turn for a buffer has come. Gives `false` when nobody waits any more.
     pub(crate) fn feed(self: &Rc<Self>, pool: Rc<Pool>) -> bool {
         self.hungry.set(false);
-        let waker = self.waker.take();
-        let wanted = waker.is_some() && self.course.get() == Course::Flowing && !self.is_armed();
-        self.waker.set(waker);
+        let waiter = self.waiter.take();
+        let wanted = !waiter.is_nobody() && self.course.get() == Course::Flowing && !self.is_armed();
+        self.waiter.set(waiter);
         if wanted {
             self.arm_pooled(pool);
         }
@@ -203,7 +207,7 @@ impl Inlet {
 
     /// The head of the line goes away.
     pub(super) fn forget_waker(&self) {
-        self.waker.set(None);
+        self.waiter.set(Waiter::Nobody);
     }
 
     pub(super) fn pool(&self) -> Option<Rc<Pool>> {
@@ -225,7 +229,7 @@ impl Receiver {
             armed: Cell::new(None),
             stopping: Cell::new(false),
             hungry: Cell::new(false),
-            waker: Cell::new(None),
+            waiter: Cell::default(),
             line: Line::default(),
         }))
     }

@@ -20,12 +20,13 @@ pub(crate) mod write;
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use uring_sys_shim::{Cqe, Sqe};
 
 use crate::core::Core;
 use crate::driver::Key;
+use crate::task::Waiter;
 
 /// The most bytes that the kernel moves in one read or write (`MAX_RW_COUNT`, `read(2)`). Longer regions are
 /// clamped: a short count is always possible anyway.
@@ -49,7 +50,7 @@ pub(crate) enum OnDrop {
 #[derive(Default)]
 pub(crate) struct More {
     /// Whom to wake.
-    pub(crate) wake: Option<Waker>,
+    pub(crate) wake: Waiter,
     /// Whether the operation is to be cancelled, because whom it feeds is full.
     pub(crate) cancel: bool,
 }

@@ -10,6 +10,7 @@ mod inbox;
 mod memory;
 mod raw;
 mod table;
+mod waiter;
 mod waker;
 
 use std::pin::Pin;
@@ -22,6 +23,7 @@ pub use handle::{JoinError, JoinHandle};
 pub(crate) use inbox::Inbox;
 pub(crate) use raw::Task;
 pub(crate) use table::{MAIN, Ran, Ready, Tasks};
+pub(crate) use waiter::Waiter;
 pub(crate) use waker::Name;
 
 /// Runs a future by itself, on the current core.

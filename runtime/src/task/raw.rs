@@ -28,7 +28,7 @@ use crate::panics::contain;
 
 use super::handle::JoinError;
 use super::memory;
-use super::waker::Name;
+use super::waiter::Waiter;
 
 /// What both holders see.
 struct Header {
@@ -40,36 +40,7 @@ struct Header {
     /// Set if the task is to be cancelled when it runs next.
     aborted: Cell<bool>,
     /// Who waits for the output.
-    joiner: Cell<Joiner>,
-}
-
-/// Who waits for a task's output. A task is known by its name, so that joining costs no call through a waker's table.
-#[derive(Default)]
-enum Joiner {
-    #[default]
-    Nobody,
-    Task(Name),
-    /// Somebody else, such as a combinator with wakers of its own.
-    Foreign(Waker),
-}
-
-impl Joiner {
-    #[inline]
-    fn of(waker: &Waker) -> Self {
-        Name::of(waker).map_or_else(|| Self::Foreign(waker.clone()), Self::Task)
-    }
-
-    #[inline]
-    fn wake(self) {
-        match self {
-            Self::Nobody => {}
-            Self::Task(name) => name.wake(),
-            Self::Foreign(waker) => {
-                // It may be the user's own. Its panic is not this task's, nor the core's; the panic hook reports it.
-                contain(|| waker.wake());
-            }
-        }
-    }
+    joiner: Cell<Waiter>,
 }
 
 /// What depends on the future's type. Each function takes the allocation that the table belongs to.
@@ -163,7 +134,7 @@ impl Task {
     fn announce(&self) {
         let header = self.header();
         header.finished.set(true);
-        header.joiner.take().wake();
+        header.joiner.take().wake_contained();
     }
 }
 
@@ -190,7 +161,7 @@ impl<T> Joined<T> {
     pub(super) fn poll(&self, waker: &Waker) -> Poll<Result<T, JoinError>> {
         let header = self.header();
         if !header.finished.get() {
-            header.joiner.set(Joiner::of(waker));
+            header.joiner.set(Waiter::of(waker));
             return Poll::Pending;
         }
         let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();

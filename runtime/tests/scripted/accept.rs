@@ -133,7 +133,9 @@ fn a_listener_that_goes_away_closes_what_nobody_took_and_what_still_comes() {
         assert!(is_closed(&waiting), "at once");
         quiet().await;
         assert!(is_closed(&posted));
-        assert_eq!(script.cancelled(), [armed.user_data]);
+        // Again for each connection that comes all the same: the kernel may not have found the accept.
+        let cancelled = script.cancelled();
+        assert!(!cancelled.is_empty() && cancelled.iter().all(|key| *key == armed.user_data));
         let late = connect(script, &armed).1;
         let (last, seen) = descriptor();
         script.complete(&armed, last);

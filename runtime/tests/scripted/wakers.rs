@@ -3,12 +3,14 @@
 //! A waker that is dropped can drop a task, and with it a socket, a timer, a future in flight: so no waker may be
 //! dropped while the core's state is borrowed.
 
+#![allow(unsafe_code, reason = "a waker whose clone can be watched needs a table of its own")]
+
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::Duration;
 
 use uring_runtime::io::Receiver;
@@ -16,7 +18,7 @@ use uring_runtime::task::spawn;
 use uring_runtime::time::{Instant, sleep};
 use uring_sys_shim::opcode;
 
-use crate::support::{Rig, all, answer, file, poll, poll_with, quiet, receiver, socket};
+use crate::support::{Rig, all, answer, cancels_win, file, poll, poll_with, quiet, receiver, socket};
 
 /// Calls into every part of the runtime when it is woken and when it is dropped, and counts how often it got through.
 struct Caller(Arc<AtomicUsize>);
@@ -149,6 +151,51 @@ fn a_waker_that_is_woken_may_call_into_the_runtime() {
         assert_eq!(calls.count(), 10);
         quiet().await;
         rig.close_descriptors();
+    });
+    rig.end();
+}
+
+static CLONING: RawWakerVTable = RawWakerVTable::new(clone_calling, ignore, ignore, ignore);
+static CLONES: AtomicUsize = AtomicUsize::new(0);
+
+fn clone_calling(data: *const ()) -> RawWaker {
+    CLONES.fetch_add(1, Ordering::Relaxed);
+    call_everything();
+    RawWaker::new(data, &CLONING)
+}
+
+fn ignore(_data: *const ()) {}
+
+/// A waker that calls into the runtime when it is cloned. Each number makes another one.
+fn cloning(number: usize) -> Waker {
+    let raw = RawWaker::new(std::ptr::without_provenance(number), &CLONING);
+    // SAFETY: the functions of the table never dereference the data, and there is nothing to be freed.
+    unsafe { Waker::from_raw(raw) }
+}
+
+/// Invariant 5. The breaks: a clone within the borrow in `Core::submit`, `Core::poll_op`, `Sleep::poll`, `Line::poll_enter`
+/// or `Line::replace`: a `BorrowMutError`.
+#[test]
+fn a_waker_may_call_in_when_it_is_cloned() {
+    let rig = Rig::new();
+    rig.run(async |script| {
+        let file = file();
+        let mut read = Box::pin(file.read_at(Vec::with_capacity(8), 0));
+        let mut nap = Box::pin(sleep(Duration::from_secs(1)));
+        let receiver = receiver();
+        let mut head = receiver.recv();
+        assert!(poll(&mut head).is_pending());
+        let mut behind = receiver.recv();
+        for number in 0..3 {
+            let waker = cloning(number);
+            assert!(poll_with(&mut read, &waker).is_pending());
+            assert!(poll_with(&mut nap, &waker).is_pending());
+            assert!(poll_with(&mut behind, &waker).is_pending());
+        }
+        assert_eq!(CLONES.load(Ordering::Relaxed), 9, "each was cloned once, where it replaced another");
+        drop((read, nap, head, behind));
+        quiet().await;
+        cancels_win(script);
     });
     rig.end();
 }

@@ -144,3 +144,26 @@ fn a_child_that_drops_the_runtime_is_done_at_once_and_cancels_nothing_of_its_par
         assert_eq!(runtime.shutdown(), 0);
     });
 }
+
+#[test]
+fn a_child_gives_no_buffer_back_that_its_parent_received() {
+    // The break: no look at `forked` in `Pool::is_open`: the shared ring is not mapped in the child.
+    alone(|| {
+        let runtime = test_builder().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            peer.write_all(b"first").unwrap();
+            let received = stream.recv().await.unwrap();
+            let mut received = Some(received);
+            let child = fork(|| drop(received.take()));
+            assert_eq!(exit_code(child), 0);
+            assert_eq!(&**received.as_ref().unwrap(), b"first");
+            drop(received);
+            peer.write_all(b"second").unwrap();
+            assert_eq!(&*stream.recv().await.unwrap(), b"second");
+        });
+        assert_eq!(runtime.shutdown(), 0);
+    });
+}

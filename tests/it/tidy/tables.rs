@@ -41,6 +41,7 @@ pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("runtime/src/task/raw.rs", "a type-erased allocation with two holders, and the future pinned in it"),
     ("runtime/src/task/waker.rs", "a waker is made of a table of functions"),
     ("runtime/tests/scripted/buffers.rs", "implements the unsafe buffer traits"),
+    ("runtime/tests/scripted/wakers.rs", "a waker whose clone can be watched needs a table of its own"),
     ("runtime/tests/scripted/support.rs", "plays the kernel: fills buffers in flight and closes descriptors"),
     ("tests/it/support/counted.rs", "implements the unsafe buffer traits over a vector, to watch its drop"),
     ("tests/it/buffers.rs", "buffers of its own: the buffer traits are unsafe to implement"),
