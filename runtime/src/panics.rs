@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 /// Runs code that may be the user's. Gives `false` when it panicked; the panic hook has reported it by then.
 ///
-/// What a panic carries is the user's, too: when its drop panics in turn, that is the end of it.
+/// What a panic carries is the user's, too, and its drop may panic in turn.
 pub(crate) fn contain(run: impl FnOnce()) -> bool {
     match panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(()) => true,
@@ -18,10 +18,16 @@ pub(crate) fn contain(run: impl FnOnce()) -> bool {
 }
 
 #[cold]
-fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        mem::forget(second);
+fn discard(mut payload: Box<dyn Any + Send>) {
+    const TRIES_MAX: usize = 4;
+    for _ in 0..TRIES_MAX {
+        match panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(next) => payload = next,
+        }
     }
+    // Each drop brings another one: whoever made this gets a leak.
+    mem::forget(payload);
 }
 
 #[cfg(test)]
