@@ -6,8 +6,8 @@
 #![allow(unsafe_code, reason = "allocates and frees blocks of memory")]
 
 use std::alloc::{self, Layout};
-use std::cell::RefCell;
-use std::ptr::NonNull;
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
 
 /// Sizes are rounded up to a multiple of this.
 const STEP_BYTES: usize = 64;
@@ -19,10 +19,46 @@ const KEPT_BLOCKS_MAX: usize = 256;
 /// The alignment of kept blocks.
 const ALIGN: usize = 16;
 
-struct Cache([Vec<NonNull<u8>>; CLASSES]);
+/// The kept blocks of one size: a list through their first words.
+struct List {
+    first: Cell<*mut u8>,
+    blocks: Cell<usize>,
+}
+
+struct Cache([List; CLASSES]);
 
 thread_local! {
-    static CACHE: RefCell<Cache> = const { RefCell::new(Cache([const { Vec::new() }; CLASSES])) };
+    static CACHE: Cache = const {
+        Cache([const { List { first: Cell::new(ptr::null_mut()), blocks: Cell::new(0) } }; CLASSES])
+    };
+}
+
+impl List {
+    #[inline]
+    fn pop(&self) -> Option<NonNull<u8>> {
+        let first = NonNull::new(self.first.get())?;
+        // SAFETY: a kept block is nobody else's, and its first word was written by `push`.
+        self.first.set(unsafe { first.cast::<*mut u8>().read() });
+        self.blocks.set(self.blocks.get() - 1);
+        Some(first)
+    }
+
+    /// Keeps a block, or gives it back when enough are kept.
+    ///
+    /// # Safety
+    ///
+    /// The block has the layout of this list's class, and is nobody else's.
+    #[inline]
+    unsafe fn push(&self, block: NonNull<u8>) -> bool {
+        if self.blocks.get() >= KEPT_BLOCKS_MAX {
+            return false;
+        }
+        // SAFETY: the block is nobody else's, and has room and alignment for a pointer.
+        unsafe { block.cast::<*mut u8>().write(self.first.get()) };
+        self.first.set(block.as_ptr());
+        self.blocks.set(self.blocks.get() + 1);
+        true
+    }
 }
 
 /// The list for this layout, if blocks of its size are kept.
@@ -51,7 +87,7 @@ const fn class_layout(class: usize) -> Layout {
 #[inline]
 pub(super) fn allocate(layout: Layout) -> NonNull<u8> {
     let Some(class) = class(layout) else { return fresh(layout) };
-    let kept = CACHE.try_with(|cache| cache.borrow_mut().0[class].pop()).ok().flatten();
+    let kept = CACHE.try_with(|cache| cache.0[class].pop()).ok().flatten();
     kept.unwrap_or_else(|| fresh(class_layout(class)))
 }
 
@@ -74,14 +110,8 @@ pub(super) unsafe fn free(block: NonNull<u8>, layout: Layout) {
         // SAFETY: without a class the block was allocated with this very layout.
         return unsafe { alloc::dealloc(block.as_ptr(), layout) };
     };
-    let kept = CACHE.try_with(|cache| {
-        let list = &mut cache.borrow_mut().0[class];
-        let room = list.len() < KEPT_BLOCKS_MAX;
-        if room {
-            list.push(block);
-        }
-        room
-    });
+    // SAFETY: the block has the layout of its class, and the caller gives it up.
+    let kept = CACHE.try_with(|cache| unsafe { cache.0[class].push(block) });
     if !kept.unwrap_or(false) {
         // SAFETY: the block was allocated with the layout of its class.
         unsafe { alloc::dealloc(block.as_ptr(), class_layout(class)) };
@@ -90,11 +120,35 @@ pub(super) unsafe fn free(block: NonNull<u8>, layout: Layout) {
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        for (class, list) in self.0.iter_mut().enumerate() {
-            for block in list.drain(..) {
+        for (class, list) in self.0.iter().enumerate() {
+            while let Some(block) = list.pop() {
                 // SAFETY: a kept block was allocated with the layout of its class, and nobody uses it.
                 unsafe { alloc::dealloc(block.as_ptr(), class_layout(class)) };
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_blocks_come_back_last_first_and_no_more_are_kept_than_the_limit() {
+        let list = List { first: Cell::new(ptr::null_mut()), blocks: Cell::new(0) };
+        let blocks: Vec<_> = (0..=KEPT_BLOCKS_MAX).map(|_| fresh(class_layout(0))).collect();
+        for (count, block) in blocks.iter().enumerate() {
+            // The break: `>` in the look at the limit.
+            // SAFETY: the block was allocated with the layout of the class, and nobody else uses it.
+            assert_eq!(unsafe { list.push(*block) }, count < KEPT_BLOCKS_MAX);
+        }
+        for block in blocks[..KEPT_BLOCKS_MAX].iter().rev() {
+            assert_eq!(list.pop(), Some(*block));
+        }
+        assert_eq!(list.pop(), None);
+        for block in blocks {
+            // SAFETY: it was allocated with this layout, and no list has it any more.
+            unsafe { alloc::dealloc(block.as_ptr(), class_layout(0)) };
         }
     }
 }
