@@ -41,6 +41,8 @@ struct State {
     /// Waits in a row that brought nothing and had no deadline.
     idle_waits: u32,
     waits: Vec<Option<u64>>,
+    /// Announces work although there is none.
+    restless: bool,
     on_enter: Option<Act>,
     on_wait: Option<Act>,
     group: Option<Group>,
@@ -229,6 +231,12 @@ impl Script {
         self.0.borrow_mut().on_wait = Some(Box::new(act));
     }
 
+    /// From here on announces work that an enter would run, although there is none: the kernel sets that flag after the
+    /// work was queued, and it stays when the work was run in between.
+    pub fn announce_for_ever(&self) {
+        self.0.borrow_mut().restless = true;
+    }
+
     /// Moves the clock forward by this many nanoseconds.
     pub fn advance(&self, nanos: u64) {
         self.0.borrow_mut().now += nanos;
@@ -326,7 +334,8 @@ impl Ring for ScriptedRing {
     }
 
     fn attention(&mut self) -> bool {
-        !self.0.0.borrow().overflow.is_empty()
+        let state = self.0.0.borrow();
+        state.restless || !state.overflow.is_empty()
     }
 
     unsafe fn register(&mut self, request: Register<'_>) -> io::Result<()> {

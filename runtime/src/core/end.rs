@@ -62,11 +62,12 @@ impl Core {
         let deadline = self.now().saturating_add(timeout);
         loop {
             let left = self.driver.borrow().in_flight();
-            if left == 0 && !self.driver.borrow_mut().wants_enter() {
+            // Not `wants_enter`: the kernel's hint may never go.
+            if left == 0 && !self.driver.borrow_mut().has_queued() {
                 return 0;
             }
             let now = self.now();
-            if left > 0 && now >= deadline {
+            if now >= deadline {
                 return left;
             }
             if left > 0 {

@@ -175,15 +175,20 @@ impl Driver {
         }
     }
 
-    /// Whether an enter would bring anything although no completion is waited for.
+    /// Whether anything waits to be submitted.
+    pub(crate) fn has_queued(&mut self) -> bool {
+        !self.cancels.is_empty() || !self.backlog.is_empty() || self.ring.queued() > 0
+    }
+
+    /// Whether an enter may bring anything although no completion is waited for.
+    ///
+    /// The kernel's word for deferred work is a hint: Linux 6.18 sets `IORING_SQ_TASKRUN` after the work was queued, and
+    /// when that work was run in between the flag stays until there is other work. Nothing may wait for it to go.
     pub(crate) fn wants_enter(&mut self) -> bool {
         if self.ring.forked() {
             forked();
         }
-        !self.cancels.is_empty()
-            || !self.backlog.is_empty()
-            || self.ring.queued() > 0
-            || self.ring.attention()
+        self.has_queued() || self.ring.attention()
     }
 
     /// Submits everything and waits for `want` completions at most until the clock reads `until`.

@@ -87,6 +87,22 @@ fn what_does_not_complete_is_leaked_at_the_deadline_and_its_buffer_is_never_drop
     assert_eq!(drops.get(), 5);
 }
 
+/// C14. The break: `wants_enter` instead of `has_queued` in `Core::drain`, which then enters for ever.
+#[test]
+fn the_end_does_not_wait_for_work_that_is_announced_and_never_comes() {
+    let rig = Rig::new();
+    let drops = Rc::new(Cell::new(0));
+    rig.run(async |_script| {
+        reads(3, &drops, OnDrop::Nothing);
+        quiet().await;
+    });
+    rig.script.announce_for_ever();
+    let before = rig.script.enters();
+    rig.script.on_enter(move |script| assert!(script.enters() < before + 20, "it enters for ever"));
+    rig.end();
+    assert_eq!(drops.get(), 3);
+}
+
 /// A2. The break: `in_flight` counts operations that have completed and that nobody has taken.
 #[test]
 fn a_future_that_outlives_its_runtime_does_not_hold_up_the_end() {
