@@ -18,8 +18,16 @@ const CANCEL_PERIOD_NANOS: u64 = 100_000_000;
 impl Core {
     /// Ends the core. Gives how many operations were leaked: 0 unless the drain reached its deadline.
     pub(crate) fn end(self: &Rc<Self>) -> usize {
-        if self.phase.get() == Phase::Ended {
-            return 0;
+        match self.phase.get() {
+            Phase::Open => {}
+            // A panic of the ring has left the end below: what it was doing is not known, so nothing is freed.
+            Phase::Ending => {
+                self.phase.set(Phase::Ended);
+                let left = self.driver.borrow().in_flight();
+                self.leak(left);
+                return left;
+            }
+            Phase::Ended => return 0,
         }
         let _entered = Entered::new(self);
         self.phase.set(Phase::Ending);
