@@ -8,6 +8,7 @@
 mod handle;
 mod inbox;
 mod memory;
+mod queue;
 mod raw;
 mod table;
 mod waiter;

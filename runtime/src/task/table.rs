@@ -1,8 +1,7 @@
 //! The core's tasks and the queue of those that are ready.
 
-use std::collections::VecDeque;
-
 use super::Task;
+use super::queue::Queue;
 
 /// The place of the main future, which is on the stack of `block_on` and not in the table.
 pub(crate) const MAIN: u32 = 0;
@@ -37,7 +36,7 @@ struct Slot {
 pub(crate) struct Tasks {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    ready: VecDeque<u32>,
+    ready: Queue,
     /// Polls since the core was made.
     pub(crate) polls: u64,
 }
@@ -48,7 +47,7 @@ impl Default for Tasks {
         Self {
             slots: vec![Slot { task: None, scheduled: false }],
             free: Vec::new(),
-            ready: VecDeque::new(),
+            ready: Queue::default(),
             polls: 0,
         }
     }
@@ -80,10 +79,11 @@ impl Tasks {
             }
             None => {
                 self.slots.push(slot);
+                self.ready.make_room(self.slots.len());
                 u32::try_from(self.slots.len() - 1).expect("invariant: memory ends before four billion tasks")
             }
         };
-        self.ready.push_back(index);
+        self.ready.push(index);
         index
     }
 
@@ -94,7 +94,7 @@ impl Tasks {
             && !slot.scheduled
         {
             slot.scheduled = true;
-            self.ready.push_back(index);
+            self.ready.push(index);
         }
     }
 
@@ -103,7 +103,7 @@ impl Tasks {
     pub(crate) fn next(&mut self, ran: Ran) -> Option<Ready> {
         self.after(ran);
         loop {
-            let index = self.ready.pop_front()?;
+            let index = self.ready.pop()?;
             let slot = &mut self.slots[index as usize];
             slot.scheduled = false;
             if let Some(task) = slot.task.take() {
