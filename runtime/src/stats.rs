@@ -6,6 +6,10 @@
 pub struct Stats {
     /// Calls of `io_uring_enter(2)`.
     pub enters: u64,
+    /// How often the core looked for completions for a while before it would have slept.
+    pub spins: u64,
+    /// How often something came meanwhile: a completion, a timer or a wake from another thread.
+    pub spins_found: u64,
     /// Entries submitted, cancels and closes included.
     pub submissions: u64,
     /// Entries that found the submission queue full and waited for the next enter.

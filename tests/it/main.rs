@@ -10,6 +10,7 @@ mod files;
 mod kit;
 mod lifetime;
 mod pressure;
+mod spin;
 mod support;
 mod tasks;
 mod tcp;

@@ -97,6 +97,25 @@ impl Ring for KernelRing {
         submission.taskrun() || submission.cq_overflow()
     }
 
+    fn watch(&mut self, until: u64, stop: &dyn Fn() -> bool) -> bool {
+        /// Looks between two readings of the clock: about a microsecond.
+        const LOOKS: u32 = 16;
+        loop {
+            for _ in 0..LOOKS {
+                if self.attention() || !self.queues.completion().is_empty() {
+                    return true;
+                }
+                if stop() {
+                    return false;
+                }
+                std::hint::spin_loop();
+            }
+            if self.now() >= until {
+                return false;
+            }
+        }
+    }
+
     unsafe fn register(&mut self, request: Register<'_>) -> io::Result<()> {
         match request {
             Register::BufRing(ring) => {

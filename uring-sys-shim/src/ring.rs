@@ -68,6 +68,12 @@ pub trait Ring {
     /// Whether the kernel holds completions back until the next enter: deferred work or an overflowed queue.
     fn attention(&mut self) -> bool;
 
+    /// Looks, without sleeping, for a completion or for work that an enter would run, until the clock reads `until` or
+    /// `stop` says so. Gives whether it found any. A ring on which nothing happens by itself returns at once.
+    fn watch(&mut self, _until: u64, _stop: &dyn Fn() -> bool) -> bool {
+        false
+    }
+
     /// Registers something with the ring.
     ///
     /// # Safety

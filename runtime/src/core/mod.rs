@@ -5,6 +5,7 @@
 
 mod end;
 mod place;
+mod spin;
 mod turn;
 
 use std::cell::{Cell, RefCell};
@@ -27,6 +28,8 @@ use crate::stats::Stats;
 use crate::task::{Inbox, Tasks, Waiter};
 use crate::time::Timers;
 
+use spin::Spin;
+
 pub(crate) use place::{current_id, with_current};
 
 /// Where a core is in its life.
@@ -44,6 +47,7 @@ enum Phase {
 pub(crate) struct CoreConfig {
     pub(crate) pool: PoolConfig,
     pub(crate) drain_timeout: Duration,
+    pub(crate) spin: Duration,
 }
 
 /// One thread's runtime.
@@ -58,6 +62,7 @@ pub(crate) struct Core {
     /// that is dropped meanwhile is closed at once.
     starved: RefCell<VecDeque<Weak<Inlet>>>,
     phase: Cell<Phase>,
+    spin: Cell<Spin>,
     config: CoreConfig,
 }
 
@@ -78,6 +83,7 @@ impl Core {
         };
         inbox.open(Arc::clone(&bell));
         let id = inbox.id();
+        let spin_nanos = u64::try_from(config.spin.as_nanos()).unwrap_or(u64::MAX);
         let core = Rc::new(Self {
             inbox,
             driver: RefCell::new(driver),
@@ -87,6 +93,7 @@ impl Core {
             pool: RefCell::new(pool),
             starved: RefCell::default(),
             phase: Cell::new(Phase::Open),
+            spin: Cell::new(Spin::new(spin_nanos)),
             config,
         });
         core.submit_detached(Bell { core: Rc::clone(&core), fd: bell, count: Box::new(0) });

@@ -6,8 +6,10 @@
 //! ```
 //!
 //! The enter submits everything at once. It waits only when no task is ready, and then until the next timer; while
-//! tasks are ready it is left out when there is nothing to submit and the kernel has flagged no work.
+//! tasks are ready it is left out when there is nothing to submit and the kernel has flagged no work. A core whose waits
+//! were short looks for completions for a while before it sleeps ([`spin`](super::spin)).
 
+use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -131,26 +133,60 @@ impl Core {
         self.has_starved() && self.pool().is_some_and(|pool| pool.free() > 0)
     }
 
-    /// Submits, and sleeps when nothing is ready.
+    /// Submits, and waits when nothing is ready.
     fn exchange(&self) {
         let idle = self.tasks.borrow().is_idle() && !self.can_feed();
-        let entered = if idle {
-            let until = self.timers.borrow().next();
-            // From here on another thread that wakes a task rings the bell.
-            let asleep = self.inbox.fall_asleep();
-            let entered = self.driver.borrow_mut().enter(u32::from(asleep), until);
-            self.inbox.wake_up();
-            entered
-        } else if self.driver.borrow_mut().wants_enter() {
-            self.driver.borrow_mut().enter(0, None)
-        } else {
-            Ok(driver::Entered::Done)
+        let entered = match self.spin.get().nanos() {
+            _ if !idle && !self.driver.borrow_mut().wants_enter() => Ok(driver::Entered::Done),
+            _ if !idle => self.driver.borrow_mut().enter(0, None),
+            None => self.sleep(),
+            Some(nanos) => self.look_or_sleep(nanos),
         };
         match entered {
             Ok(driver::Entered::Done | driver::Entered::Again) => {}
             Ok(driver::Entered::Later) => std::thread::sleep(MEMORY_WAIT),
             Err(error) => panic!("uring: the ring is broken and its operations are given up: {error}"),
         }
+    }
+
+    /// Sleeps until there is a completion, a timer is due or another thread wakes a task.
+    fn sleep(&self) -> io::Result<driver::Entered> {
+        let until = self.timers.borrow().next();
+        let mut spin = self.spin.get();
+        let start = if spin.is_used() { self.now() } else { 0 };
+        // From here on another thread that wakes a task rings the bell.
+        let asleep = self.inbox.fall_asleep();
+        let entered = self.driver.borrow_mut().enter(u32::from(asleep), until);
+        self.inbox.wake_up();
+        if spin.is_used() {
+            spin.slept(self.now() - start);
+            self.spin.set(spin);
+        }
+        entered
+    }
+
+    /// Looks for completions for so long, and sleeps when none came.
+    fn look_or_sleep(&self, nanos: u64) -> io::Result<driver::Entered> {
+        let mut driver = self.driver.borrow_mut();
+        if driver.has_queued() {
+            // What the kernel does at once is there without waiting; for the rest the next turn looks.
+            return driver.enter(0, None);
+        }
+        let now = driver.now();
+        let timer = self.timers.borrow().next().unwrap_or(u64::MAX);
+        let until = timer.min(now.saturating_add(nanos));
+        let entered = driver.watch(until, &|| self.inbox.is_waiting())?;
+        let mut spin = self.spin.get();
+        if entered.is_some() || self.inbox.is_waiting() || timer == until {
+            spin.found();
+            driver.stats.spins_found += 1;
+            self.spin.set(spin);
+            return Ok(entered.unwrap_or(driver::Entered::Done));
+        }
+        drop(driver);
+        spin.missed();
+        self.spin.set(spin);
+        self.sleep()
     }
 
     /// Reaps the completions and does what each asks for, with the driver not borrowed meanwhile.

@@ -53,6 +53,10 @@ impl AnyRing {
         either!(self, ring => ring.attention())
     }
 
+    pub(crate) fn watch(&mut self, until: u64, stop: &dyn Fn() -> bool) -> bool {
+        either!(self, ring => ring.watch(until, stop))
+    }
+
     /// Registers something with the ring.
     ///
     /// # Safety

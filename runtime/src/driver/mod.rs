@@ -215,6 +215,16 @@ impl Driver {
         }
     }
 
+    /// Looks for completions without sleeping, until the clock reads `until` or `stop` says so, and fetches what it
+    /// found.
+    pub(crate) fn watch(&mut self, until: u64, stop: &dyn Fn() -> bool) -> io::Result<Option<Entered>> {
+        self.stats.spins += 1;
+        if !self.ring.watch(until, stop) {
+            return Ok(None);
+        }
+        self.enter(0, None).map(Some)
+    }
+
     /// Takes the oldest completion, brings it to its operation and says what is to be done for it.
     #[inline]
     pub(crate) fn reap(&mut self) -> Option<Delivery> {
