@@ -72,6 +72,8 @@
 pub use uring_runtime::buf;
 /// Files.
 pub use uring_runtime::fs;
+/// What debug builds look for.
+pub use uring_runtime::oracle;
 /// Tasks.
 pub use uring_runtime::task;
 /// Sleeping, intervals and deadlines.
@@ -88,7 +90,7 @@ pub mod net {
 pub use uring_macros::{main, test};
 pub use uring_runtime::task::{JoinError, JoinHandle, spawn, yield_now};
 pub use uring_runtime::{
-    BuildError, Builder, Cause, Features, Ring, Runtime, SetupError, Stats, Step, stats,
+    Audit, BuildError, Builder, Cause, Features, Ring, Runtime, SetupError, Stats, Step, stats,
 };
 
 #[doc(hidden)]

@@ -2,10 +2,11 @@
 //!
 //! Users take it through the facade, the crate `uring`. Modules in reading order: `op` says what an operation is,
 //! `driver` keeps those in flight, `core` runs the loop, [`task`] and [`time`] are what it runs, [`buf`] is what
-//! operations own, [`io`] and [`fs`] are what users hold.
+//! operations own, [`io`] and [`fs`] are what users hold, [`oracle`] is what debug builds look for.
 
 mod op;
 
+mod audit;
 mod builder;
 mod core;
 mod driver;
@@ -16,9 +17,11 @@ mod stats;
 pub mod buf;
 pub mod fs;
 pub mod io;
+pub mod oracle;
 pub mod task;
 pub mod time;
 
+pub use audit::Audit;
 pub use builder::{BuildError, Builder};
 pub use runtime::{Runtime, is_running, stats};
 pub use stats::Stats;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use uring_sys_shim::Features;
 
+use crate::audit::Audit;
 use crate::core::{Core, with_current};
 use crate::stats::Stats;
 use crate::{BuildError, Builder};
@@ -47,6 +48,12 @@ impl Runtime {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.core.stats()
+    }
+
+    /// What is outstanding: see [`Audit`].
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        self.core.audit()
     }
 
     /// What the runtime's ring can do.

@@ -14,6 +14,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use uring::macro_support::test_builder;
 
+use crate::support::nothing_is_left;
+
 /// Set in the process that runs one test alone.
 const ALONE: &str = "URING_TEST_ALONE";
 /// A test that takes longer hangs. No test needs a tenth of it where nothing else runs.
@@ -38,7 +40,9 @@ pub(crate) fn alone_and_leaking<F: FnOnce()>(body: F) {
 /// Runs the body on a runtime, in a process of its own.
 pub(crate) fn on_a_core<F: Future<Output = ()>>(body: F) {
     if env::var_os(ALONE).is_some() {
-        return test_builder().build().unwrap().block_on(body);
+        let runtime = test_builder().build().unwrap();
+        runtime.block_on(body);
+        return nothing_is_left(runtime);
     }
     again(name_of::<F>(), &[]);
 }

@@ -1,6 +1,12 @@
 //! The integration tests: one binary, through the facade.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+use uring::oracle::Allocator;
+
+/// Ends the process when memory is freed that the kernel may still use.
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator::system();
+
 mod alone;
 mod buffers;
 mod cancel;

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::time::{ClockId, clock_gettime};
 use uring::net::{TcpListener, TcpStream};
-use uring::{Builder, macro_support, time};
+use uring::{Audit, Builder, Runtime, macro_support, time};
 
 pub(crate) mod counted;
 pub(crate) mod random;
@@ -88,10 +88,24 @@ pub(crate) fn on_ring<F: AsyncFnOnce(Random)>(body: F) {
 pub(crate) fn run<F: Future>(builder: Builder, body: F) -> F::Output {
     let runtime = builder.build().unwrap();
     let output = runtime.block_on(body);
+    nothing_is_left(runtime);
+    output
+}
+
+/// Demands that nothing is outstanding once what was dropped is over, and that no completion was a stranger, and ends the
+/// runtime.
+#[track_caller]
+pub(crate) fn nothing_is_left(runtime: Runtime) {
+    for _ in 0..2000 {
+        if runtime.audit().is_clear() {
+            break;
+        }
+        runtime.block_on(async { time::sleep(Duration::from_millis(1)).await });
+    }
+    assert_eq!(runtime.audit(), Audit::default(), "this is left");
     let stats = runtime.stats();
     assert_eq!(stats.unknown, 0, "a completion came for no operation: {stats:?}");
     assert_eq!(runtime.shutdown(), 0, "operations were leaked");
-    output
 }
 
 /// A builder for the ring that tests use: without the features that the environment masks.

@@ -223,15 +223,18 @@ fn a_core_that_waits_makes_no_system_call() {
     // Hazard C18. The break: `until` not later than a millisecond from now in `Core::exchange`.
     on_a_core(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        drop(spawn(async move { drop(listener.accept().await) }));
-        drop(spawn(async { sleep(Duration::from_secs(3600)).await }));
-        drop(spawn(sleep(Duration::MAX)));
+        let waiting = [
+            spawn(async move { drop(listener.accept().await) }),
+            spawn(async { sleep(Duration::from_secs(3600)).await }),
+            spawn(sleep(Duration::MAX)),
+        ];
         sleep(20 * MS).await;
         let (enters, cpu) = (stats().enters, thread_cpu());
         sleep(Duration::from_secs(1)).await;
         let (enters, cpu) = (stats().enters - enters, thread_cpu() - cpu);
         assert!(enters <= 2, "{enters} enters in a second with nothing to do");
         assert!(cpu < 5 * MS, "{cpu:?} of CPU time in a second with nothing to do");
+        waiting.iter().for_each(uring::JoinHandle::abort);
     });
 }
 

@@ -16,6 +16,7 @@ use std::rc::Rc;
 use uring_sys_shim::{BufRing, Register};
 
 use crate::driver::Driver;
+use crate::oracle;
 
 /// The one group of provided buffers of a core's ring.
 pub(crate) const GROUP: u16 = 0;
@@ -111,6 +112,7 @@ impl Pool {
     fn add(&self, count: u16) {
         let bytes = usize::from(count) * self.buffer_bytes();
         let memory = NonNull::from(Box::leak(vec![0; bytes].into_boxed_slice()));
+        oracle::lent(memory.cast::<u8>().addr().get(), bytes);
         let mut lent = self.lent.borrow_mut();
         let first = lent.buffers;
         lent.blocks.push(Block { first, memory });
@@ -160,6 +162,9 @@ impl Pool {
         // SAFETY: nothing is registered by this.
         let done = unsafe { driver.register(Register::UnregisterBufRing { group: GROUP }) };
         debug_assert!(done.is_ok(), "the group was registered: {done:?}");
+        for block in &self.lent.borrow().blocks {
+            oracle::returned(block.memory.cast::<u8>().addr().get());
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::place::Entered;
 use super::turn::{MEMORY_WAIT, guard};
 use super::{Core, Phase};
+use crate::audit::Audit;
 use crate::driver;
 
 /// How often the cancel of everything is repeated while operations are in flight.
@@ -39,6 +40,9 @@ impl Core {
             self.inbox.close();
         }
         let left = if forked { 0 } else { self.drain() };
+        if left == 0 && !forked {
+            self.check_ledgers();
+        }
         self.phase.set(Phase::Ended);
         if forked || left > 0 {
             self.leak(left);
@@ -92,6 +96,19 @@ impl Core {
             if self.enter_to_drain(0, None).is_err() {
                 return self.driver.borrow().in_flight();
             }
+        }
+    }
+
+    /// What the core owns itself is over now. What users still hold (buffers, descriptors, timers, results that nobody has
+    /// taken) may outlive it.
+    fn check_ledgers(&self) {
+        if cfg!(debug_assertions) {
+            let Audit { operations, tasks, starved, .. } = self.audit();
+            assert_eq!(
+                [operations, tasks, starved],
+                [0; 3],
+                "operations, tasks and starved sockets at the end"
+            );
         }
     }
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use uring_sys_shim::{Call, Cqe, Features, Reply};
 
+use crate::audit::Audit;
 use crate::buf::{Pool, PoolConfig};
 use crate::driver::{Abandoned, AnyRing, Driver, Key, Polled};
 use crate::io::Inlet;
@@ -61,6 +62,8 @@ pub(crate) struct Core {
     /// Sockets that wait for a buffer of the pool, in the order in which they will be fed. Not kept alive by this: one
     /// that is dropped meanwhile is closed at once.
     starved: RefCell<VecDeque<Weak<Inlet>>>,
+    /// Sockets and files that are open on this core.
+    descriptors: Cell<u64>,
     phase: Cell<Phase>,
     spin: Cell<Spin>,
     config: CoreConfig,
@@ -92,6 +95,7 @@ impl Core {
             timers: RefCell::new(Timers::new(id)),
             pool: RefCell::new(pool),
             starved: RefCell::default(),
+            descriptors: Cell::new(0),
             phase: Cell::new(Phase::Open),
             spin: Cell::new(Spin::new(spin_nanos)),
             config,
@@ -253,6 +257,32 @@ impl Core {
             starved.retain(|inlet| inlet.strong_count() > 0);
         }
         starved.push_back(Rc::downgrade(inlet));
+    }
+
+    /// A socket or file was opened on this core.
+    pub(crate) fn opened(&self) {
+        self.descriptors.set(self.descriptors.get() + 1);
+    }
+
+    /// A socket or file of this core is gone.
+    pub(crate) fn closed(&self) {
+        self.descriptors.set(self.descriptors.get() - 1);
+    }
+
+    /// What is outstanding.
+    pub(crate) fn audit(&self) -> Audit {
+        let mut audit = Audit::default();
+        if !self.driver.borrow().forked() {
+            self.driver.borrow_mut().audit(&mut audit);
+        }
+        // The bell's own read, which is armed as long as the core takes operations.
+        audit.operations -= u64::from(self.is_open() && audit.operations > 0);
+        audit.tasks = self.tasks.borrow().len() as u64;
+        audit.timers = self.timers.borrow().armed() as u64;
+        audit.buffers = self.pool().map_or(0, |pool| u64::from(pool.buffers() - pool.free()));
+        audit.starved = self.starved.borrow().iter().filter(|inlet| inlet.strong_count() > 0).count() as u64;
+        audit.descriptors = self.descriptors.get();
+        audit
     }
 
     /// What this core has done so far.

@@ -15,7 +15,9 @@ use std::task::Waker;
 
 use uring_sys_shim::{Call, Features, Register, Reply, Sqe, opcode};
 
+use crate::audit::Audit;
 use crate::op::Operation;
+use crate::oracle::Ledger;
 use crate::stats::Stats;
 use crate::task::Waiter;
 
@@ -56,6 +58,7 @@ pub(crate) struct Driver {
     backlog: VecDeque<Sqe>,
     /// Operations to cancel. An intent waits here until its entry is queued: it can be late, never lost.
     cancels: VecDeque<Key>,
+    ledger: Ledger,
     pub(crate) stats: Stats,
 }
 
@@ -66,6 +69,7 @@ impl Driver {
             records: record::Records::default(),
             backlog: VecDeque::new(),
             cancels: VecDeque::new(),
+            ledger: Ledger::default(),
             stats: Stats::default(),
         }
     }
@@ -126,6 +130,7 @@ impl Driver {
     #[inline(always)]
     fn queue(&mut self, mut sqe: Sqe, key: Key) {
         sqe.user_data = key.user_data();
+        self.ledger.submitted(&sqe);
         self.push(sqe);
     }
 
@@ -235,6 +240,9 @@ impl Driver {
             // operation's own completion is what counts (`io_uring_prep_cancel(3)`).
             return Some(Delivery::Nothing);
         }
+        if !cqe.more() {
+            self.ledger.completed(cqe.user_data);
+        }
         let delivery = self.records.deliver(cqe);
         if matches!(delivery, Delivery::Unknown) {
             self.stats.unknown += 1;
@@ -257,6 +265,13 @@ impl Driver {
     /// How many operations the kernel still has. What has completed and was not taken is not among them.
     pub(crate) fn in_flight(&self) -> usize {
         self.records.in_flight()
+    }
+
+    /// Writes down what is outstanding here.
+    pub(crate) fn audit(&mut self, audit: &mut Audit) {
+        audit.operations = self.records.in_flight() as u64;
+        audit.results = self.records.completed() as u64;
+        audit.queued = (self.backlog.len() + self.cancels.len()) as u64 + u64::from(self.ring.queued());
     }
 
     pub(crate) fn call(&mut self, request: Call<'_>) -> io::Result<Reply> {

@@ -106,6 +106,11 @@ impl Records {
         self.slab.len() - self.completed
     }
 
+    /// How many operations have completed and were not taken.
+    pub(crate) fn completed(&self) -> usize {
+        self.completed
+    }
+
     /// Adds an operation that a future waits for.
     #[inline(always)]
     pub(crate) fn insert(&mut self, payload: Payload, waiter: Waiter) -> Key {

@@ -27,6 +27,7 @@ impl Fd {
     pub(crate) fn new(core: &Rc<Core>, fd: OwnedFd) -> Self {
         let raw = fd.as_raw_fd();
         let core = Rc::clone(core);
+        core.opened();
         Self(Some(Rc::new(Shared { fd: Cell::new(Some(fd)), raw, core, closer: Cell::new(None) })))
     }
 
@@ -83,6 +84,7 @@ impl Drop for Fd {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.core.closed();
         if let Some(fd) = self.fd.take() {
             self.core.close(fd);
         }

@@ -96,6 +96,11 @@ impl Timers {
         self.heap.is_empty()
     }
 
+    /// How many timers are armed.
+    pub(crate) fn armed(&self) -> usize {
+        self.heap.len()
+    }
+
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<u64> {
         self.heap.first().map(|node| node.deadline)

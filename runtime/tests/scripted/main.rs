@@ -3,12 +3,19 @@
 //! No test waits for a kernel: what becomes of a submission is said by the test, so the rare order of events is as
 //! easy to have as the usual one. Each test names the one-line break that it catches.
 
+use uring_runtime::oracle::Allocator;
+
+/// Ends the process when memory is freed that the kernel may still use.
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator::system();
+
 mod accept;
 mod buffers;
 mod end;
 mod memory;
 mod multishot;
 mod open;
+mod oracle;
 mod panics;
 mod pool;
 mod receive;

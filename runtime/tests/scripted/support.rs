@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use uring_runtime::io::{Receiver, Sender, Socket};
-use uring_runtime::{Builder, Features, Runtime, Stats};
+use uring_runtime::{Audit, Builder, Features, Runtime, Stats};
 use uring_sys_shim::{Cqe, Script, Sqe, opcode};
 
 /// A runtime whose ring does what the script says. At its end every cancel wins.
@@ -51,8 +51,22 @@ impl Rig {
         self.runtime().stats()
     }
 
-    /// Ends the runtime, every cancel winning at the first wait, and asserts that nothing was leaked.
-    pub(crate) fn end(mut self) {
+    /// Ends the runtime, every cancel winning, and asserts that nothing was leaked and that nobody holds anything.
+    pub(crate) fn end(self) {
+        // What the test has dropped is over after some turns. Not the bell: it would be armed again and again.
+        for _ in 0..8 {
+            for sqe in self.script.in_flight().into_iter().filter(|sqe| sqe.user_data != BELL) {
+                self.script.complete(&sqe, -libc::ECANCELED);
+            }
+            self.runtime().block_on(quiet());
+        }
+        assert_eq!(self.runtime().audit(), Audit::default(), "this is left");
+        self.end_with_things_held();
+    }
+
+    /// Ends the runtime, every cancel winning at the first wait, and asserts that nothing was leaked. Tasks may be alive,
+    /// and what users hold may outlive it.
+    pub(crate) fn end_with_things_held(mut self) {
         let closed = Rc::clone(&self.closed);
         self.script.on_wait(move |script| {
             cancels_win(script);

@@ -166,7 +166,7 @@ fn a_duration_without_an_end_has_none_and_nothing_overflows() {
         assert_eq!(Instant::now(), last);
         assert!(ended.borrow().is_empty());
     });
-    rig.end();
+    rig.end_with_things_held();
 }
 
 /// C10, C18. The breaks: `Sleep::poll` arms a timer for `NEVER`; `Sleep::reset` keeps the timer when it becomes `NEVER`.
@@ -184,7 +184,7 @@ fn a_core_that_waits_only_for_endless_timers_sleeps_without_a_deadline() {
         let _ = file().read_at(Vec::with_capacity(8), 0).await;
         assert_eq!(script.waits(), [None]);
     });
-    rig.end();
+    rig.end_with_things_held();
 }
 
 /// C10. The breaks: `fire_timers` fires all that is due in one turn; it fires more than a turn polls, so that the

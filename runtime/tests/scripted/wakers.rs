@@ -117,7 +117,7 @@ fn a_waker_that_is_replaced_or_dropped_may_call_into_the_runtime() {
         replace_and_drop("a write", || sender.write_all(vec![1; 8])).await;
         rig.close_descriptors();
     });
-    rig.end();
+    rig.end_with_things_held();
 }
 
 /// A18, invariant 5. The breaks: `settle` or `fire_timers` wakes while the driver or the timers are borrowed.
