@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use uring_sys_shim::{Sqe, opcode};
 
@@ -43,8 +43,47 @@ thread_local! {
 
 type Table = BTreeMap<(usize, User), usize>;
 
-/// Changes the table by one entry: `act` is its `insert` or `remove`.
-fn change(act: impl FnOnce(&mut Table) -> Option<usize>) {
+/// How many regions begin in each line of memory, by the low bits of its number: most of what is freed is small, and needs
+/// no look into the table.
+static BEGIN: [AtomicU32; 1 << 12] = [const { AtomicU32::new(0) }; 1 << 12];
+const LINE_BYTES: usize = 64;
+/// Blocks up to this size are asked line by line.
+const SMALL_BYTES: usize = 1024;
+
+fn begin(line: usize) -> &'static AtomicU32 {
+    &BEGIN[line % BEGIN.len()]
+}
+
+/// Whether a region may begin in this block.
+fn may_be_used(start: usize, bytes: usize) -> bool {
+    let (mut line, last) = (start / LINE_BYTES, (start + bytes) / LINE_BYTES);
+    while line <= last && bytes <= SMALL_BYTES {
+        if begin(line).load(Ordering::SeqCst) != 0 {
+            return true;
+        }
+        line += 1;
+    }
+    bytes > SMALL_BYTES
+}
+
+fn insert(start: usize, bytes: usize, user: User) {
+    change(|table| {
+        if table.insert((start, user), bytes).is_none() {
+            begin(start / LINE_BYTES).fetch_add(1, Ordering::SeqCst);
+        }
+    });
+}
+
+fn remove(start: usize, user: User) {
+    change(|table| {
+        if table.remove(&(start, user)).is_some() {
+            begin(start / LINE_BYTES).fetch_sub(1, Ordering::SeqCst);
+        }
+    });
+}
+
+/// Changes the table, without looking at what that frees.
+fn change(act: impl FnOnce(&mut Table)) {
     CHANGING.set(true);
     // A panic in between is out of memory, which aborts.
     if let Ok(mut table) = TABLE.lock() {
@@ -58,7 +97,7 @@ const TRIES_MAX: usize = 10_000;
 
 /// Aborts when this memory, which is being freed, is in use.
 pub(super) fn freed(start: usize, bytes: usize) {
-    if CHANGING.try_with(Cell::get).unwrap_or(true) {
+    if !may_be_used(start, bytes) || CHANGING.try_with(Cell::get).unwrap_or(true) {
         return;
     }
     for _ in 0..TRIES_MAX {
@@ -84,12 +123,12 @@ fn fail(what: &str, user: User) -> ! {
 
 /// A pool lends a block of memory to the kernel.
 pub(crate) fn lent(start: usize, bytes: usize) {
-    change(|table| table.insert((start, POOL), bytes));
+    insert(start, bytes, POOL);
 }
 
 /// A pool's block is the kernel's no more.
 pub(crate) fn returned(start: usize) {
-    change(|table| table.remove(&(start, POOL)));
+    remove(start, POOL);
 }
 
 /// Where an entry points to, and how far.
@@ -133,7 +172,7 @@ impl Ledger {
         let regions = regions(sqe);
         check(user, &regions);
         for (start, bytes) in regions.into_iter().filter(|region| region.1 > 0) {
-            change(|table| table.insert((start, user), bytes));
+            insert(start, bytes, user);
         }
         self.entries.insert(sqe.user_data, (user, regions));
     }
@@ -143,7 +182,7 @@ impl Ledger {
         let Some((user, regions)) = self.entries.remove(&user_data) else { return };
         check(user, &regions);
         for (start, _) in regions {
-            change(|table| table.remove(&(start, user)));
+            remove(start, user);
         }
     }
 }
