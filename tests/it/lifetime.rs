@@ -5,6 +5,8 @@
 mod flights;
 mod forgotten;
 mod forks;
+mod silent;
+mod unanswered;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,7 @@
 //! Wakers: from other threads, after their task and after their runtime; and that nobody starves (C1, C9, D1, D3).
 
 use std::cell::Cell;
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::hint::spin_loop;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

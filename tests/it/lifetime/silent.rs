@@ -1,0 +1,140 @@
+//! A file system in which no file is ever found or said to be absent: an open that has begun cannot be cancelled and never
+//! ends.
+//!
+//! It is a FUSE server of a hundred lines, because nothing else on every machine holds an operation up against its cancel.
+//! An open waits in a thread of the kernel's; a read of such a file would wait where it is submitted.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::poll::{PollFd, PollFlags, poll};
+
+use crate::kit::Scratch;
+
+/// Operation codes and sizes of `linux/fuse.h`.
+const LOOKUP: u32 = 1;
+const FORGET: u32 = 2;
+const GETATTR: u32 = 3;
+const INIT: u32 = 26;
+const INTERRUPT: u32 = 36;
+const REQUEST_BYTES_MAX: usize = 1 << 20;
+const PARALLEL_DIROPS: u32 = 1 << 18;
+const INIT_OUT_BYTES: usize = 64;
+
+const ENOSYS: i32 = 38;
+const MODE_DIRECTORY: u32 = 0o040_755;
+
+/// How often the server looks whether it is to end.
+const LOOK_MS: u16 = 10;
+
+/// The file system. It is mounted nowhere but behind a descriptor, so that nothing is left of it when the process is killed.
+/// Dropping it ends what waits for it.
+pub(super) struct Silent {
+    root: File,
+    shared: Arc<Shared>,
+    server: Option<thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    lookups: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Silent {
+    /// Mounts it, or says why that is not possible: it takes the right to mount, and `/dev/fuse`.
+    pub(super) fn mount() -> io::Result<Self> {
+        let device = File::options().read(true).write(true).open("/dev/fuse")?;
+        let scratch = Scratch::new();
+        let mounted = scratch.path("silent");
+        std::fs::create_dir_all(&mounted)?;
+        let data = format!("fd={},rootmode=40000,user_id=0,group_id=0", device.as_raw_fd());
+        let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
+        mount(Some("uring-test"), &mounted, Some("fuse"), flags, Some(data.as_str()))?;
+        let shared = Arc::new(Shared::default());
+        let seen = Arc::clone(&shared);
+        let server = Some(thread::spawn(move || serve(device, &seen)));
+        let root = File::open(&mounted);
+        umount2(&mounted, MntFlags::MNT_DETACH)?;
+        Ok(Self { root: root?, shared, server })
+    }
+
+    /// A path that nothing is ever said about.
+    pub(super) fn path(&self, number: u64) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/file-{number}", self.root.as_raw_fd()))
+    }
+
+    /// How many opens have come, and wait.
+    pub(super) fn waiting(&self) -> u64 {
+        self.shared.lookups.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        // The server closes the device: the kernel answers what waits with an error.
+        self.shared.over.store(true, Ordering::SeqCst);
+        if let Some(server) = self.server.take() {
+            server.join().unwrap();
+        }
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+fn serve(mut device: File, shared: &Shared) {
+    let mut request = vec![0; REQUEST_BYTES_MAX];
+    while !shared.over.load(Ordering::SeqCst) {
+        let mut ready = [PollFd::new(device.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut ready, LOOK_MS).unwrap() == 0 {
+            continue;
+        }
+        let Ok(bytes) = device.read(&mut request) else { return };
+        let opcode = word(&request, 4);
+        let unique = request[8..16].to_vec();
+        let answer = match opcode {
+            LOOKUP => {
+                shared.lookups.fetch_add(1, Ordering::SeqCst);
+                continue;
+            }
+            // They want no answer; a lookup that was interrupted gets none either.
+            FORGET | INTERRUPT => continue,
+            INIT => Ok(init(&request[40..bytes])),
+            GETATTR => Ok([vec![0; 16], root()].concat()),
+            _ => Err(ENOSYS),
+        };
+        let (error, body) = answer.map_or_else(|errno| (-errno, Vec::new()), |body| (0, body));
+        let length = (16 + body.len()) as u32;
+        let reply = [&length.to_le_bytes()[..], &error.to_le_bytes(), &unique, &body].concat();
+        if device.write_all(&reply).is_err() {
+            return;
+        }
+    }
+}
+
+/// `struct fuse_init_out`: the version that was offered, and lookups beside each other.
+fn init(offered: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; INIT_OUT_BYTES];
+    out[..8].copy_from_slice(&offered[..8]);
+    out[12..16].copy_from_slice(&PARALLEL_DIROPS.to_le_bytes());
+    // The largest write, which has a minimum.
+    out[20..24].copy_from_slice(&4096_u32.to_le_bytes());
+    out
+}
+
+/// `struct fuse_attr` of the root directory.
+fn root() -> Vec<u8> {
+    let mut out = vec![0; 88];
+    out[..8].copy_from_slice(&1_u64.to_le_bytes());
+    out[60..64].copy_from_slice(&MODE_DIRECTORY.to_le_bytes());
+    out[64..68].copy_from_slice(&2_u32.to_le_bytes());
+    out
+}
