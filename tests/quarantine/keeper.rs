@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use nix::libc;
 
-/// Smaller blocks are given back at once: no operation of the tests reads into one.
-const BYTES_MIN: usize = 4096;
+/// Smaller blocks are given back at once. The smallest that the kernel writes to is what `statx` fills, 256 bytes.
+const BYTES_MIN: usize = 256;
 /// Blocks that can be kept at once, and their bytes.
-const BLOCKS_MAX: usize = 1 << 14;
-const BYTES_MAX: usize = 3 << 30;
+const BLOCKS_MAX: usize = 1 << 17;
+const BYTES_MAX: usize = 4 << 30;
 /// What freed memory is filled with. No file and no peer of the tests sends such a byte.
 const PATTERN: u8 = 0xa5;
 

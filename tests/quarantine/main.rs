@@ -90,6 +90,30 @@ fn runtimes_that_may_not_wait_leak_what_the_kernel_still_writes_to() {
 }
 
 #[test]
+fn futures_that_are_forgotten_free_nothing_that_the_kernel_still_writes_to() {
+    // Hazard A5.
+    let matrix = Matrix::new();
+    let written = written_into_freed_memory(|| {
+        for micros in [0, 10, 100, 1000] {
+            matrix.forget(Duration::from_micros(micros));
+        }
+    });
+    assert_eq!(written, 0);
+}
+
+#[test]
+fn runtimes_of_thread_locals_free_nothing_that_the_kernel_still_writes_to() {
+    // Hazard A4: the destructor of a thread-local drops the runtime.
+    let matrix = Matrix::new();
+    let written = written_into_freed_memory(|| {
+        for _ in 0..4 {
+            thread::scope(|scope| scope.spawn(|| matrix.leave_to_the_thread()).join().unwrap());
+        }
+    });
+    assert_eq!(written, 0);
+}
+
+#[test]
 fn threads_that_end_in_the_middle_free_nothing_that_the_kernel_still_writes_to() {
     // Hazard A4: a panic unwinds through the end of the runtime.
     let matrix = Matrix::new();

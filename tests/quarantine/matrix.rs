@@ -20,7 +20,7 @@ use uring::net::TcpStream;
 use uring::{spawn, time};
 
 /// Bytes of a read of a file.
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 32 << 20;
 
 /// What a runtime does about operations in flight when it ends.
 #[derive(Clone, Copy)]
@@ -73,7 +73,24 @@ impl Matrix {
         flights.push(Box::pin(async move { drop(stream.read_exact(Vec::with_capacity(BYTES)).await) }));
         let stream = TcpStream::connect(self.address).await.unwrap();
         flights.push(Box::pin(async move { while !stream.recv().await.unwrap().is_empty() {} }));
+        self.small_flights(&mut flights).await;
         flights
+    }
+
+    /// Futures whose operations write to small structures, or only read memory of ours.
+    async fn small_flights(&self, flights: &mut Vec<Flight>) {
+        let path = self.path();
+        flights.push(Box::pin(async move {
+            while let Ok(file) = File::open(&path).await {
+                drop(file.metadata().await);
+            }
+        }));
+        let listener = uring::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        flights.push(Box::pin(async move { while listener.accept().await.is_ok() {} }));
+        flights.push(Box::pin(async move { while TcpStream::connect(address).await.is_ok() {} }));
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        flights.push(Box::pin(async move { drop(stream.write_all(vec![7; BYTES]).await) }));
     }
 
     /// Polls futures and drops them after a moment, with the runtime going on.
@@ -102,6 +119,33 @@ impl Matrix {
         });
         let leaked = runtime.shutdown();
         assert_eq!(leaked > 0, matches!(end, End::Leak), "{leaked} operations were leaked");
+    }
+
+    /// Polls each future once and forgets it, and drops the runtime under them.
+    pub(crate) fn forget(&self, after: Duration) {
+        let runtime = test_builder().build().unwrap();
+        runtime.block_on(async {
+            for mut flight in self.flights().await {
+                let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(flight.as_mut().poll(cx)));
+                let _ = poll.await;
+                std::mem::forget(flight);
+            }
+            time::sleep(after).await;
+        });
+        assert_eq!(runtime.shutdown(), 0);
+    }
+
+    /// Leaves the runtime to a thread-local, whose destructor runs when the thread is all but gone.
+    pub(crate) fn leave_to_the_thread(&self) {
+        thread_local! {
+            static KEPT: std::cell::RefCell<Option<uring::Runtime>> = const { std::cell::RefCell::new(None) };
+        }
+        let runtime = test_builder().build().unwrap();
+        runtime.block_on(async {
+            self.flights().await.into_iter().for_each(|flight| drop(spawn(flight)));
+            time::sleep(Duration::from_micros(100)).await;
+        });
+        KEPT.set(Some(runtime));
     }
 
     /// A panic of the main future, with the futures in flight.
