@@ -7,6 +7,7 @@ mod edges;
 mod homes;
 mod orphans;
 mod page;
+mod proofs;
 mod scan;
 mod tables;
 mod unsafety;
@@ -154,6 +155,14 @@ fn every_public_async_function_tells_its_cancel_safety() {
     let is_in_scope =
         |file: &&File| tables::CANCEL_SAFETY_SCOPE.iter().any(|scope| file.path.starts_with(scope));
     check(FILES.iter().filter(is_in_scope).flat_map(page::without_cancel_safety));
+}
+
+#[test]
+fn every_guarantee_names_tests_that_there_are() {
+    let path = "docs/guarantees.md";
+    let text = read(path);
+    check(proofs::without_test(path, &text, &FILES));
+    check(proofs::without_row(path, &text, tables::HAZARDS));
 }
 
 #[test]

@@ -6,6 +6,9 @@ pub(super) const FILE_LINES_MAX: usize = 400;
 pub(super) const FUNCTION_LINES_MAX: usize = 70;
 pub(super) const EXAMPLE_LINES_MAX: usize = 120;
 
+/// The hazards that the table of guarantees speaks of: memory, loss, hangs, the interface, the environment.
+pub(super) const HAZARDS: &[(char, u32)] = &[('A', 18), ('B', 10), ('C', 18), ('D', 9), ('F', 6)];
+
 /// The files that may contain `unsafe`: the whole trust base.
 pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("benches/src/alloc.rs", "it counts allocations, and an allocator is unsafe to implement"),
