@@ -245,3 +245,22 @@ fn a_hundred_thousand_timers_that_are_due_at_once_leave_room_for_io() {
     });
     rig.end();
 }
+
+/// C10. The break: `driver.now() >= timer` in `look_or_sleep` becomes `timer == until`, and a clock that only a sleep
+/// moves stands still for ever.
+#[test]
+fn a_core_that_looks_before_it_sleeps_comes_to_a_timer_on_a_clock_that_stands_still_meanwhile() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let spin = |builder: uring_runtime::Builder| builder.spin(Duration::from_micros(50));
+        let rig = Rig::with(64, uring_runtime::Features::all(), spin);
+        rig.run(async |_| {
+            for _ in 0..100 {
+                quiet().await;
+            }
+        });
+        rig.end();
+        done.send(()).expect("the test waits");
+    });
+    wait.recv_timeout(Duration::from_secs(60)).expect("the core looks for ever");
+}
