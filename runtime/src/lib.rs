@@ -21,6 +21,10 @@ pub mod oracle;
 pub mod task;
 pub mod time;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
+
 pub use audit::Audit;
 pub use builder::{BuildError, Builder};
 pub use runtime::{Runtime, is_running, stats};

@@ -23,7 +23,7 @@ use crate::task::Waiter;
 
 pub(crate) use any_ring::AnyRing;
 pub(crate) use payload::Payload;
-pub(crate) use record::{Abandoned, Delivery, Key, Polled};
+pub(crate) use record::{Abandoned, Delivery, Key, Polled, Records};
 
 /// `user_data` of entries that have no record: their completions carry nothing that anybody waits for.
 const TAG_CANCEL: u64 = u32::MAX as u64;
@@ -53,7 +53,7 @@ pub(crate) enum Entered {
 /// The operations in flight on one ring.
 pub(crate) struct Driver {
     ring: AnyRing,
-    records: record::Records,
+    records: Records,
     /// Entries that found the submission queue full, in order.
     backlog: VecDeque<Sqe>,
     /// Operations to cancel. An intent waits here until its entry is queued: it can be late, never lost.
@@ -66,7 +66,7 @@ impl Driver {
     pub(crate) fn new(ring: AnyRing) -> Self {
         Self {
             ring,
-            records: record::Records::default(),
+            records: Records::default(),
             backlog: VecDeque::new(),
             cancels: VecDeque::new(),
             ledger: Ledger::default(),

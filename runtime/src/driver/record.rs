@@ -101,6 +101,12 @@ pub(crate) struct Records {
 }
 
 impl Records {
+    /// No operations, the next of which gets the generation behind this one: to come near its wrap.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn starting_at(generation: u32) -> Self {
+        Self { generation, ..Self::default() }
+    }
+
     /// How many operations have not had their last completion.
     pub(crate) fn in_flight(&self) -> usize {
         self.slab.len() - self.completed

@@ -18,3 +18,5 @@ pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 
 pub(crate) use heap::{Due, Timers};
+#[cfg(any(test, fuzzing))]
+pub(crate) use heap::{Fired, Owner, Timer, Wakes};

@@ -26,6 +26,8 @@ pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("runtime/src/builder.rs", "the duty of a ring goes to who brings one"),
     ("runtime/src/core/place.rs", "a pointer in a thread-local, which a guard keeps valid"),
     ("runtime/src/driver/mod.rs", "the one place where an entry goes to the ring"),
+    ("runtime/src/fuzz/pool.rs", "plays the kernel that takes buffers of the pool"),
+    ("runtime/src/fuzz/records.rs", "implements the unsafe trait Operation"),
     ("runtime/src/io/fd.rs", "borrows the descriptor that the value keeps open"),
     ("runtime/src/op/accept.rs", "implements the unsafe trait Operation"),
     ("runtime/src/op/bell.rs", "the entry points to the counter"),
@@ -45,6 +47,11 @@ pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("runtime/src/task/memory.rs", "allocates and frees blocks of memory"),
     ("runtime/src/task/raw.rs", "a type-erased allocation with two holders, and the future pinned in it"),
     ("runtime/src/task/waker.rs", "a waker is made of a table of functions"),
+    ("runtime/tests/replay/kernel.rs", "plays the kernel: fills buffers in flight and reads them"),
+    (
+        "runtime/tests/replay/ledger.rs",
+        "implements the unsafe buffer traits, and makes descriptors to count their closes",
+    ),
     ("runtime/tests/scripted/buffers.rs", "implements the unsafe buffer traits"),
     ("runtime/tests/scripted/oracle.rs", "a buffer that breaks the contract of the unsafe traits"),
     ("runtime/tests/scripted/wakers.rs", "a waker whose clone can be watched needs a table of its own"),
@@ -109,6 +116,7 @@ pub(super) const HOMES: &[Home] = &[
             ("runtime/src/driver/", "it owns the ring"),
             ("runtime/src/builder.rs", "it chooses the ring"),
             ("runtime/src/core/mod.rs", "it hands the ring to its driver"),
+            ("runtime/src/fuzz/pool.rs", "it registers a pool with a scripted ring"),
         ],
     },
     Home {
@@ -120,6 +128,7 @@ pub(super) const HOMES: &[Home] = &[
             ("runtime/src/driver/", "cancels, wakes and closes are the driver's own"),
             ("runtime/src/oracle/regions.rs", "it reads where entries point to"),
             ("uring-sys-shim/src/scripted.rs", "a script names entries that it has seen"),
+            ("runtime/src/fuzz/", "its operations are entries that no ring sees"),
         ],
     },
     Home {
