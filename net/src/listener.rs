@@ -133,8 +133,11 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// The errno of `accept4(2)`, such as `EMFILE` when no descriptor is free. Peers that have given up while they
-    /// waited are passed over.
+    /// The errno of `accept4(2)`. Peers that have given up while they waited are passed over.
+    ///
+    /// When descriptors or memory are short (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`), the error is given at most once a
+    /// second, to be logged: go on accepting, in a loop as it stands. It tries again by itself, 1 ms later at first and
+    /// 100 ms at most, and connections wait in the kernel's backlog until then; none is closed to make room.
     ///
     /// # Cancel safety
     ///

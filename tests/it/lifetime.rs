@@ -4,7 +4,7 @@
 
 mod flights;
 mod forgotten;
-mod forks;
+pub(crate) mod forks;
 mod silent;
 mod unanswered;
 

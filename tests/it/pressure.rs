@@ -3,4 +3,5 @@
 mod buffers;
 mod pool;
 mod queues;
+mod shortage;
 mod stack;

@@ -15,11 +15,13 @@ use uring_sys_shim::Features;
 
 use super::Fd;
 use super::line::{Line, Place};
+use super::shortage::{Shortage, Verdict, is_shortage};
 use crate::driver::Key;
 use crate::op::More;
 use crate::op::accept::Accept;
 use crate::op::recv::Shots;
 use crate::task::Waiter;
+use crate::time::{Instant, Sleep, sleep_until};
 
 /// With so many connections waiting for somebody to ask, the kernel is told to stop: further ones wait in the
 /// kernel's own backlog, where peers feel it.
@@ -31,6 +33,7 @@ pub(crate) struct Backlog {
     accepted: RefCell<VecDeque<OwnedFd>>,
     /// Of an accept that failed, and nobody was told yet.
     error: Cell<Option<io::Error>>,
+    shortage: Cell<Shortage>,
     armed: Cell<Option<Key>>,
     stopping: Cell<bool>,
     /// The listener is gone: what still arrives is closed.
@@ -84,10 +87,21 @@ impl Backlog {
     }
 
     fn take(&self) -> Option<io::Result<OwnedFd>> {
+        let mut shortage = self.shortage.get();
         if let Some(connection) = self.accepted.borrow_mut().pop_front() {
+            if shortage.until.is_some() {
+                shortage.ended();
+                self.shortage.set(shortage);
+            }
             return Some(Ok(connection));
         }
-        self.error.take().map(Err)
+        let error = self.error.take()?;
+        if !is_shortage(&error) {
+            return Some(Err(error));
+        }
+        let verdict = shortage.failed(self.fd.core().now());
+        self.shortage.set(shortage);
+        (verdict == Verdict::Tell).then_some(Err(error))
     }
 }
 
@@ -102,6 +116,7 @@ impl Acceptor {
             fd,
             accepted: RefCell::default(),
             error: Cell::new(None),
+            shortage: Cell::default(),
             armed: Cell::new(None),
             stopping: Cell::new(false),
             unwanted: Cell::new(false),
@@ -114,13 +129,14 @@ impl Acceptor {
     ///
     /// # Errors
     ///
-    /// The errno of `accept4(2)`, such as `EMFILE` when no descriptor is free.
+    /// The errno of `accept4(2)`. That of a shortage, such as `EMFILE` when no descriptor is free, comes at most once a
+    /// second; in between and afterwards it tries again by itself, after a pause of 1 to 100 ms.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future loses no connection: what comes stays with the listener.
     pub async fn accept(&self) -> io::Result<Fd> {
-        let mut waiting = Waiting { backlog: &self.0, place: Place::Outside };
+        let mut waiting = Waiting { backlog: &self.0, place: Place::Outside, pause: None };
         let connection = std::future::poll_fn(|cx| Pin::new(&mut waiting).poll(cx)).await?;
         Ok(Fd::new(self.0.fd.core(), connection))
     }
@@ -139,6 +155,8 @@ impl Drop for Acceptor {
 struct Waiting<'a> {
     backlog: &'a Rc<Backlog>,
     place: Place,
+    /// The pause after a failure for want of descriptors or memory.
+    pause: Option<Sleep>,
 }
 
 impl Waiting<'_> {
@@ -150,8 +168,23 @@ impl Waiting<'_> {
             return Poll::Ready(connection);
         }
         self.backlog.waiter.set(Waiter::of(cx.waker()));
-        self.backlog.arm();
+        if self.poll_pause(cx).is_ready() {
+            self.backlog.arm();
+        }
         Poll::Pending
+    }
+
+    /// Waits until an accept may be tried again.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.backlog.shortage.get().until.map(Instant::from_nanos) else {
+            return Poll::Ready(());
+        };
+        self.backlog.fd.core().check();
+        let pause = self.pause.get_or_insert_with(|| sleep_until(until));
+        if pause.deadline() != until {
+            pause.reset(until);
+        }
+        Pin::new(pause).poll(cx)
     }
 }
 

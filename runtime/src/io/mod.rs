@@ -9,6 +9,7 @@ mod line;
 mod read;
 mod receiver;
 mod sender;
+mod shortage;
 mod socket;
 
 pub use acceptor::Acceptor;

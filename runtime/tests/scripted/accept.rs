@@ -16,13 +16,13 @@ use crate::support::{Random, Rig, all, descriptor, is_closed, is_open, only, pol
 /// The bound of `runtime/src/io/acceptor.rs`.
 const WAITING_MAX: usize = 128;
 
-fn acceptor() -> Acceptor {
+pub(super) fn acceptor() -> Acceptor {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
     Acceptor::new(Socket::from_owned(listener.into()).fd().clone())
 }
 
 /// A connection comes. Gives its number and the peer's end.
-fn connect(script: &Script, sqe: &Sqe) -> (i32, UnixStream) {
+pub(super) fn connect(script: &Script, sqe: &Sqe) -> (i32, UnixStream) {
     let (made, seen) = descriptor();
     if sqe.ioprio & Sqe::ACCEPT_MULTISHOT != 0 {
         script.complete_more(sqe, made);
@@ -32,7 +32,7 @@ fn connect(script: &Script, sqe: &Sqe) -> (i32, UnixStream) {
     (made, seen)
 }
 
-async fn accept_now(acceptor: &Acceptor) -> Option<Fd> {
+pub(super) async fn accept_now(acceptor: &Acceptor) -> Option<Fd> {
     let mut accept = Box::pin(acceptor.accept());
     match poll(&mut accept) {
         Poll::Ready(connection) => Some(connection.expect("a connection")),

@@ -21,6 +21,7 @@ mod pool;
 mod receive;
 mod send;
 mod short;
+mod shortage;
 mod submit;
 mod support;
 mod time;

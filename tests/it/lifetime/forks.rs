@@ -22,7 +22,7 @@ const FORKED: &str = "uring: this process is a fork of the one that runs the run
                       parent; start a runtime of its own in the child, before any other call";
 
 /// Runs `body` in a forked child, whose exit code is 0 when the body comes to its end and 101 when it panics.
-pub(super) fn fork(body: impl FnOnce()) -> Pid {
+pub(crate) fn fork(body: impl FnOnce()) -> Pid {
     // SAFETY: the child runs on the one thread that is left: the tests that fork have no other thread that could hold
     // a lock, and the child's memory is its own.
     match unsafe { nix::unistd::fork() }.unwrap() {
@@ -35,7 +35,7 @@ pub(super) fn fork(body: impl FnOnce()) -> Pid {
     }
 }
 
-pub(super) fn exit_code(child: Pid) -> i32 {
+pub(crate) fn exit_code(child: Pid) -> i32 {
     match waitpid(child, None).unwrap() {
         WaitStatus::Exited(_, code) => code,
         other => panic!("the child came to another end: {other:?}"),
