@@ -169,10 +169,21 @@ pub enum BuildError {
     TooManyRuntimes,
 }
 
+/// Whether the error is that of a filter or a security module: memory and descriptors have others.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
+}
+
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BuildError::Ring(error) => error.fmt(f),
+            BuildError::Resources(error) if is_refusal(error) => write!(
+                f,
+                "no runtime: its receive buffers could not be registered ({error}); cause: a filter or a security \
+                 module refuses io_uring_register for them; cure: allow io_uring_register in whole, or build without \
+                 `Features::BUF_RING`"
+            ),
             BuildError::Resources(error) => write!(
                 f,
                 "no runtime: its receive buffers or its eventfd could not be made ({error}); cure: free memory or \
