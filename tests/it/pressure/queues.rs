@@ -46,8 +46,14 @@ async fn reads_of_a_file(operations: usize, at_once: usize) {
 fn a_completion_queue_of_four_loses_nothing_of_many_operations() {
     watched(|_| {
         run(builder().submissions(4).completions(4), async {
-            reads_of_a_file(40_000, 400).await;
-            println!("{:?}", uring::stats());
+            let before = uring::stats();
+            reads_of_a_file(100_000, 400).await;
+            let after = uring::stats();
+            println!("{after:?}");
+            // Each has completed once.
+            assert_eq!(after.completions - before.completions, 100_000);
+            assert_eq!(after.submissions, after.completions + 2, "the bell, and the close of the file");
+            assert_eq!((after.in_flight, after.unknown, after.cancels, after.orphaned), (1, 0, 0, 0));
         });
     });
 }
@@ -172,33 +178,38 @@ fn silent() -> (File, PipeWriter) {
 fn twenty_thousand_reads_with_one_deadline_all_end_in_time() {
     watched(|_| {
         // Fewer than the core drops in one turn.
-        run(builder().submissions(16), async {
-            const READS: usize = 20_000;
-            const DEADLINE: Duration = Duration::from_millis(300);
-            let (file, writer) = silent();
-            let file = Rc::new(file);
-            let deadline = time::Instant::now() + DEADLINE;
-            let reads: Vec<_> = (0..READS)
-                .map(|_| {
-                    let file = Rc::clone(&file);
-                    spawn(
-                        async move { time::timeout_at(deadline, file.read_at(vec![0; 8], 0)).await.is_err() },
-                    )
-                })
-                .collect();
-            for read in reads {
-                assert!(read.await.unwrap(), "nobody writes");
-            }
-            // The bell is all that is left: each cancel has reached its read.
-            while uring::stats().in_flight > 1 {
-                assert!(deadline.elapsed() < Duration::from_secs(2), "{:?}", uring::stats());
-                time::sleep(Duration::from_millis(1)).await;
-            }
-            println!("all ended {:?} after the deadline", deadline.elapsed());
-            assert_eq!(uring::stats().cancels, READS as u64);
-            drop((file, writer));
-        });
+        for submissions in [64, 16] {
+            run(builder().submissions(submissions), reads_with_one_deadline());
+        }
     });
+}
+
+async fn reads_with_one_deadline() {
+    const READS: usize = 20_000;
+    const DEADLINE: Duration = Duration::from_millis(300);
+    let (file, writer) = silent();
+    let file = Rc::new(file);
+    let deadline = time::Instant::now() + DEADLINE;
+    let reads: Vec<_> = (0..READS)
+        .map(|_| {
+            let file = Rc::clone(&file);
+            spawn(async move { time::timeout_at(deadline, file.read_at(vec![0; 8], 0)).await.is_err() })
+        })
+        .collect();
+    for read in reads {
+        assert!(read.await.unwrap(), "nobody writes");
+    }
+    // The bell is all that is left: each cancel has reached its read.
+    while uring::stats().in_flight > 1 {
+        assert!(deadline.elapsed() < Duration::from_secs(20), "{:?}", uring::stats());
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    println!("all ended {:?} after the deadline", deadline.elapsed());
+    let stats = uring::stats();
+    assert_eq!((stats.cancels, stats.orphaned), (READS as u64, READS as u64));
+    // Each read completes, and its cancel only where it finds nothing.
+    assert!(stats.completions >= READS as u64 && stats.submissions >= 2 * READS as u64, "{stats:?}");
+    drop((file, writer));
 }
 
 #[test]

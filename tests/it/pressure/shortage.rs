@@ -18,6 +18,7 @@ use uring::{spawn, stats};
 use crate::alone::alone;
 use crate::kit::until;
 use crate::lifetime::forks::{exit_code, fork};
+use crate::storm;
 
 const CLIENTS: u32 = 1000;
 /// Descriptors that are free for connections.
@@ -27,7 +28,7 @@ const FREE: u64 = 40;
 fn all_clients(address: SocketAddr) {
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| StdStream::connect(address).unwrap()).collect();
     for (client, id) in clients.iter_mut().zip(0..) {
-        client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         client.write_all(&u32::to_le_bytes(id)).unwrap();
     }
     for (client, id) in clients.iter_mut().zip(0..) {
@@ -89,7 +90,7 @@ async fn stays_calm(server: &Server) {
     let (enters, polls) = (stats().enters - before.0, server.polls.get() - before.1);
     let errors = server.errors.get() - before.2;
     println!("{elapsed:?} without a descriptor: {enters} enters, {polls} polls, {errors} errors");
-    assert!(enters <= 4 * tries_max, "{enters} enters in {elapsed:?}");
+    assert!(storm::adds_enters() || enters <= 4 * tries_max, "{enters} enters in {elapsed:?}");
     assert!(polls <= 3 * tries_max, "{polls} polls in {elapsed:?}");
     assert!(errors <= seconds + 1, "{errors} errors in {elapsed:?}");
 }
