@@ -20,13 +20,15 @@ use crate::support::nothing_is_left;
 const ALONE: &str = "URING_TEST_ALONE";
 /// A test that takes longer hangs. No test needs a tenth of it where nothing else runs.
 const LIMIT: Duration = Duration::from_secs(90);
+/// The same for a test of the long form.
+const LONG_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Runs the body in a process of its own.
 pub(crate) fn alone<F: FnOnce()>(body: F) {
     if env::var_os(ALONE).is_some() {
         return body();
     }
-    again(name_of::<F>(), &[]);
+    again(name_of::<F>(), &[], LIMIT);
 }
 
 /// As [`alone`], for a test that leaks memory on purpose: a leak checker leaves it out.
@@ -34,7 +36,15 @@ pub(crate) fn alone_and_leaking<F: FnOnce()>(body: F) {
     if env::var_os(ALONE).is_some() {
         return body();
     }
-    again(name_of::<F>(), &[("ASAN_OPTIONS", "detect_leaks=0")]);
+    again(name_of::<F>(), &[("ASAN_OPTIONS", "detect_leaks=0")], LIMIT);
+}
+
+/// As [`alone`], for a test of the long form.
+pub(crate) fn alone_for_long<F: FnOnce()>(body: F) {
+    if env::var_os(ALONE).is_some() {
+        return body();
+    }
+    again(name_of::<F>(), &[], LONG_LIMIT);
 }
 
 /// Runs the body on a runtime, in a process of its own.
@@ -44,7 +54,7 @@ pub(crate) fn on_a_core<F: Future<Output = ()>>(body: F) {
         runtime.block_on(body);
         return nothing_is_left(runtime);
     }
-    again(name_of::<F>(), &[]);
+    again(name_of::<F>(), &[], LIMIT);
 }
 
 /// `it::tasks::some_test::{{closure}}` stands in the test `tasks::some_test`.
@@ -53,7 +63,7 @@ fn name_of<F>() -> &'static str {
     path.split_once("::").unwrap().1
 }
 
-fn again(test: &str, variables: &[(&str, &str)]) {
+fn again(test: &str, variables: &[(&str, &str)], limit: Duration) {
     let child = Command::new(env::current_exe().unwrap())
         .args([test, "--exact", "--include-ignored", "--nocapture", "--test-threads=1"])
         .env(ALONE, "1")
@@ -66,7 +76,7 @@ fn again(test: &str, variables: &[(&str, &str)]) {
     let pid = Pid::from_raw(child.id().cast_signed());
     let (done, wait) = mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
-        let late = wait.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout);
+        let late = wait.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
         if late {
             kill(pid, Signal::SIGKILL).unwrap();
         }
@@ -83,4 +93,6 @@ fn again(test: &str, variables: &[(&str, &str)]) {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
+    // Seeds and figures.
+    println!("{text}");
 }

@@ -1,9 +1,11 @@
 //! Hostile surroundings: filters, limits, old kernels, signals, and programs that are executed (hazards F1, F2, F3,
 //! F5, C5, C18). Each case is a process of its own.
 
+mod idle;
 mod refused;
 mod scenario;
 mod signals;
+mod whole;
 
 use std::fs;
 use std::io::ErrorKind;

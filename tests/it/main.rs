@@ -17,6 +17,7 @@ mod kit;
 mod lifetime;
 mod pressure;
 mod spin;
+mod storm;
 mod support;
 mod tasks;
 mod tcp;

@@ -12,8 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use nix::time::{ClockId, clock_gettime};
-use uring::net::TcpListener;
 use uring::time::{Duration, Instant, sleep, sleep_until, timeout, timeout_at};
 use uring::{spawn, stats, yield_now};
 
@@ -212,30 +210,6 @@ impl Wake for Counting {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-fn thread_cpu() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
-}
-
-#[test]
-fn a_core_that_waits_makes_no_system_call() {
-    // Hazard C18. The break: `until` not later than a millisecond from now in `Core::exchange`.
-    on_a_core(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let waiting = [
-            spawn(async move { drop(listener.accept().await) }),
-            spawn(async { sleep(Duration::from_secs(3600)).await }),
-            spawn(sleep(Duration::MAX)),
-        ];
-        sleep(20 * MS).await;
-        let (enters, cpu) = (stats().enters, thread_cpu());
-        sleep(Duration::from_secs(1)).await;
-        let (enters, cpu) = (stats().enters - enters, thread_cpu() - cpu);
-        assert!(enters <= 2, "{enters} enters in a second with nothing to do");
-        assert!(cpu < 5 * MS, "{cpu:?} of CPU time in a second with nothing to do");
-        waiting.iter().for_each(uring::JoinHandle::abort);
-    });
 }
 
 #[test]

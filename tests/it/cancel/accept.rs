@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uring::{spawn, time};
 
+use crate::storm::uninterrupted;
 use crate::support::{
     Random, alone, builder, descriptors, dial, joined, listener, on_ring, peer, read_to_end, run, settles,
 };
@@ -100,7 +101,7 @@ fn connections_that_nobody_has_taken_are_closed_with_the_listener() {
 
 /// How many bytes come before the connection is closed, in whichever way.
 fn read_or_reset(mut client: &StdStream) -> usize {
-    match client.read(&mut [0; 16]) {
+    match uninterrupted(|| client.read(&mut [0; 16])) {
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
         result => result.expect("the connection is closed in time"),
     }

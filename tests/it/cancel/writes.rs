@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use uring::{spawn, time};
 
+use crate::storm::uninterrupted;
 use crate::support::{Random, joined, narrow_pair, on_ring, pair, peer, read_to_end};
 
 /// The checksum of Ethernet and zip.
@@ -55,7 +56,7 @@ fn read_frames(mut client: &StdStream, mut random: Random) -> Vec<u32> {
     let mut numbers = Vec::new();
     loop {
         let mut head = [0; 8];
-        let got = client.read(&mut head).unwrap();
+        let got = uninterrupted(|| client.read(&mut head)).unwrap();
         if got == 0 {
             return numbers;
         }

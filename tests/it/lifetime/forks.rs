@@ -17,6 +17,7 @@ use uring::{Runtime, spawn, stats, yield_now};
 
 use crate::alone::alone;
 use crate::kit::{Scratch, panic_text, pattern, poll_idly, poll_once, without_panic_messages};
+use crate::storm::uninterrupted;
 
 const FORKED: &str = "uring: this process is a fork of the one that runs the runtime, and its ring belongs to the \
                       parent; start a runtime of its own in the child, before any other call";
@@ -36,7 +37,7 @@ pub(crate) fn fork(body: impl FnOnce()) -> Pid {
 }
 
 pub(crate) fn exit_code(child: Pid) -> i32 {
-    match waitpid(child, None).unwrap() {
+    match uninterrupted(|| waitpid(child, None).map_err(std::io::Error::from)).unwrap() {
         WaitStatus::Exited(_, code) => code,
         other => panic!("the child came to another end: {other:?}"),
     }
@@ -68,8 +69,8 @@ fn a_child_that_touches_the_runtime_is_refused_and_its_parent_is_unharmed() {
         runtime.block_on(async {
             let file = File::open(&path).await.unwrap();
             let mut children = Vec::new();
-            for round in 0..1000 {
-                let offset = round * 61;
+            for round in 0..10_000 {
+                let offset = round * 61 % (63 << 10);
                 let mut read = Box::pin(file.read_at(vec![0; 100], offset as u64));
                 assert!(poll_once(&mut read).await.is_pending());
                 if round % 100 == 0 {

@@ -14,7 +14,7 @@ use uring::macro_support::test_builder;
 use uring::time::{Duration, sleep};
 use uring::{spawn, stats, yield_now};
 
-use crate::alone::{alone, on_a_core};
+use crate::alone::{alone, alone_for_long, on_a_core};
 use crate::kit::{Random, descriptors, threads};
 
 /// A number that another thread sets, and who waits for it.
@@ -41,29 +41,64 @@ impl Signal {
     }
 }
 
-#[test]
-fn ten_thousand_wakes_from_another_thread_all_reach_a_core_that_falls_asleep() {
-    // The break: no look at `waiting` in `Inbox::fall_asleep`; or no bell in `inbox::wake`.
-    on_a_core(async {
-        let mut random = Random::new();
-        let signal = Arc::new(Signal::default());
-        let (ask, asked) = mpsc::channel::<(u64, u64)>();
-        let answering = Arc::clone(&signal);
-        let other = thread::spawn(move || {
-            for (round, spins) in asked {
-                (0..spins).for_each(|_| spin_loop());
-                answering.set(round);
+/// How long a wake may take: a watcher that ran so often meanwhile has seen none arrive.
+const STALL_LOOKS: u32 = 10;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Aborts the process when the number stands still for a second.
+fn watch(progress: Arc<AtomicU64>) {
+    thread::spawn(move || {
+        let (mut seen, mut looks) = (0, 0);
+        loop {
+            thread::sleep(LOOK_EVERY);
+            let now = progress.load(Ordering::Relaxed);
+            looks = if now == seen { looks + 1 } else { 0 };
+            seen = now;
+            if looks == STALL_LOOKS {
+                println!("a wake was lost: nothing has come for a second after {now} wakes");
+                std::process::abort();
             }
-        });
-        let before = stats().enters;
-        for round in 1..=10_000 {
-            ask.send((round, random.below(600))).unwrap();
-            signal.reaches(round).await;
         }
-        assert!(stats().enters - before > 100, "the core has slept in between");
-        drop(ask);
-        other.join().unwrap();
     });
+}
+
+/// Another thread wakes the core, which mostly sleeps by then or is about to, so many times.
+async fn wakes_from_another_thread(wakes: u64) {
+    let mut random = Random::new();
+    let signal = Arc::new(Signal::default());
+    let (ask, asked) = mpsc::channel::<(u64, u64)>();
+    let answering = Arc::clone(&signal);
+    let other = thread::spawn(move || {
+        for (round, spins) in asked {
+            (0..spins).for_each(|_| spin_loop());
+            answering.set(round);
+        }
+    });
+    let progress = Arc::new(AtomicU64::new(0));
+    watch(Arc::clone(&progress));
+    let before = stats().enters;
+    for round in 1..=wakes {
+        ask.send((round, random.below(600))).unwrap();
+        signal.reaches(round).await;
+        progress.store(round, Ordering::Relaxed);
+    }
+    assert!(stats().enters - before > 100, "the core has slept in between");
+    println!("{wakes} wakes, {} enters", stats().enters - before);
+    drop(ask);
+    other.join().unwrap();
+}
+
+#[test]
+fn a_hundred_thousand_wakes_from_another_thread_all_reach_a_core_that_falls_asleep() {
+    // The break: no look at `waiting` in `Inbox::fall_asleep`; or no bell in `inbox::wake`.
+    on_a_core(async { wakes_from_another_thread(100_000).await });
+}
+
+#[test]
+#[ignore = "long: ten million wakes take minutes"]
+fn ten_million_wakes_from_another_thread_all_reach_a_core_that_falls_asleep() {
+    // The breaks of the short form, and those that lose a wake in a million.
+    alone_for_long(|| test_builder().build().unwrap().block_on(wakes_from_another_thread(10_000_000)));
 }
 
 #[test]

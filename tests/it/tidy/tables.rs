@@ -60,6 +60,7 @@ pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("tests/it/buffers.rs", "buffers of its own: the buffer traits are unsafe to implement"),
     ("tests/it/environment/signals.rs", "installs a handler of signals"),
     ("tests/it/lifetime/forks.rs", "forks"),
+    ("tests/it/storm.rs", "runs before `main`, and signals threads by number"),
     ("tests/quarantine/keeper.rs", "an allocator, and a write into freed memory to try it"),
     ("uring-sys-shim/src/buf_ring.rs", "entries in memory shared with the kernel"),
     ("uring-sys-shim/src/enter.rs", "two system calls that libc has no function for"),

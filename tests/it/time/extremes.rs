@@ -11,6 +11,7 @@ use uring::{Features, stats};
 
 use crate::alone::{alone, on_a_core};
 use crate::kit::poll_once;
+use crate::storm;
 
 /// From the edges of the clock, of the kernel's time (2^63 nanoseconds), and beyond both.
 fn extremes() -> Vec<Duration> {
@@ -44,7 +45,7 @@ async fn idles(what: &str) {
     sleep(Duration::from_millis(5)).await;
     // The core's only timer besides is far away: it must neither spin on it nor take it for one that has passed.
     let enters = stats().enters - before;
-    assert!(enters <= 4, "{what}: {enters} enters while nothing happened");
+    assert!(storm::adds_enters() || enters <= 4, "{what}: {enters} enters while nothing happened");
 }
 
 async fn never_end(duration: Duration) {
@@ -119,7 +120,8 @@ fn a_core_whose_only_timer_is_too_far_away_sleeps_all_the_same() {
                     stats().enters - before
                 });
                 other.join().unwrap();
-                assert!(enters <= 4, "{duration:?}: {enters} enters in 20 ms, with {features:?}");
+                let few = storm::adds_enters() || enters <= 4;
+                assert!(few, "{duration:?}: {enters} enters in 20 ms, with {features:?}");
             }
         }
     });
