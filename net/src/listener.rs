@@ -146,7 +146,8 @@ impl TcpListener {
     /// # Kernel
     ///
     /// `IORING_OP_ACCEPT`, one submission for many connections (5.19). With 128 connections waiting in the listener the
-    /// kernel is told to stop: those that it hands over until then still come, the others wait in its backlog.
+    /// kernel is told to stop: those that it hands over until then still come, the others wait in its backlog. The limit of
+    /// descriptors (`RLIMIT_NOFILE`) counts as it was when the operation was submitted.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
             let socket = Socket::from_fd(self.acceptor.accept().await?);
