@@ -41,7 +41,8 @@ async fn reads_of_a_file(operations: usize, at_once: usize) {
     }
 }
 
-// C3.
+// C3. The breaks are an entry that is forgotten when the queue is full (no `wait_for_room` in `Driver::push`), and a
+// completion that is counted twice.
 #[test]
 fn a_completion_queue_of_four_loses_nothing_of_many_operations() {
     watched(|_| {
