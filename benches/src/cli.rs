@@ -24,12 +24,30 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Measure the user memory that an idle connection costs the server.
     IdleMemory(IdleMemoryArgs),
+    /// Break the runtime in known ways, one at a time, and see that a test notices each.
+    Mutants(MutantsArgs),
     /// The load generator; `compare` starts it.
     #[command(hide = true)]
     Load(LoadArgs),
     /// A workload without a client; `compare` starts it.
     #[command(hide = true)]
     Local(LocalArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct MutantsArgs {
+    /// Only mutants whose name has this in it.
+    #[arg(long, value_name = "SUBSTRING")]
+    pub(crate) only: Option<String>,
+    /// Only mutants of this hazard, such as A2.
+    #[arg(long)]
+    pub(crate) hazard: Option<String>,
+    /// Print them, and run none.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// A test that takes longer has hung, which is a kill.
+    #[arg(long, default_value_t = 120)]
+    pub(crate) limit_seconds: u64,
 }
 
 #[derive(Args)]

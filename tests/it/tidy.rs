@@ -5,6 +5,7 @@
 
 mod edges;
 mod homes;
+mod mutants;
 mod orphans;
 mod page;
 mod proofs;
@@ -12,6 +13,7 @@ mod scan;
 mod tables;
 mod unsafety;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -170,4 +172,17 @@ fn examples_are_small_and_in_the_readme() {
     let readme = read("README.md");
     check(examples().flat_map(|file| page::too_long(file, tables::EXAMPLE_LINES_MAX)));
     check(examples().flat_map(|file| page::not_in_readme(file, &readme)));
+}
+
+#[test]
+fn mutants_fit_the_code() {
+    let mut names = BTreeSet::new();
+    let mut areas: Vec<_> =
+        fs::read_dir(root().join("tests/mutants")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    areas.sort();
+    assert!(!areas.is_empty());
+    check(areas.iter().flat_map(|area| {
+        let path = format!("tests/mutants/{}", area.to_str().unwrap());
+        mutants::stale(&path, &read(&path), &FILES, &mut names)
+    }));
 }
