@@ -143,7 +143,9 @@ impl Drop for Inbox {
 pub(crate) fn wake(core: u16, index: u32) {
     let place = &PLACES[usize::from(core)];
     let mut woken = lock(&place.woken);
-    let Some(bell) = woken.bell.clone() else { return };
+    if woken.bell.is_none() {
+        return;
+    }
     let (word, bit) = (index as usize / 64, 1 << (index % 64));
     if woken.marks.len() <= word {
         woken.marks.resize(word + 1, 0);
@@ -153,9 +155,12 @@ pub(crate) fn wake(core: u16, index: u32) {
         woken.tasks.push(index);
     }
     place.waiting.store(true, Ordering::Relaxed);
-    drop(woken);
     fence(Ordering::SeqCst);
-    if place.asleep.swap(false, Ordering::Relaxed)
+    // Still under the lock: when this core has ended and another one has its place, it is the other's flag, and clearing
+    // that without ringing the other's bell would let it sleep through its next wake.
+    let bell = if place.asleep.swap(false, Ordering::Relaxed) { woken.bell.clone() } else { None };
+    drop(woken);
+    if let Some(bell) = bell
         && let Err(error) = uring_sys_shim::notify(bell.as_fd())
     {
         tracing::error!(%error, "a sleeping core's bell could not be rung");
