@@ -53,16 +53,16 @@ fn an_idle_runtime_sleeps_in_one_system_call() {
         }
         // Everything that can wait: accepts, receives, tasks and timers that are far away.
         let listener = Rc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
-        let mut peers = Vec::new();
+        let (mut peers, mut waiting) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             peers.push(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
             let (stream, _) = listener.accept().await.unwrap();
-            drop(spawn(async move { stream.recv().await.map(drop) }));
+            waiting.push(spawn(async move { drop(stream.recv().await) }));
         }
         let accepting = Rc::clone(&listener);
-        drop(spawn(async move { accepting.accept().await.map(drop) }));
-        drop(spawn(sleep(Duration::from_secs(3600))));
-        drop(spawn(std::future::pending::<()>()));
+        waiting.push(spawn(async move { drop(accepting.accept().await) }));
+        waiting.push(spawn(sleep(Duration::from_secs(3600))));
+        waiting.push(spawn(std::future::pending::<()>()));
         // What is new is submitted, and what the kernel still has to say about it is heard.
         wait_for_another_thread(Duration::from_millis(50)).await;
         let before = work();
@@ -74,5 +74,6 @@ fn an_idle_runtime_sleeps_in_one_system_call() {
         assert!(polls <= 2, "{polls} polls");
         // The start of the thread and a lock may wait, too, and each a few times.
         assert!(waits < 20, "{waits} waits in half a second");
+        waiting.iter().for_each(uring::JoinHandle::abort);
     });
 }
