@@ -94,10 +94,15 @@ fn serve(mut device: File, shared: &Shared) {
     let mut request = vec![0; REQUEST_BYTES_MAX];
     while !shared.over.load(Ordering::SeqCst) {
         let mut ready = [PollFd::new(device.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut ready, LOOK_MS).unwrap() == 0 {
+        // A signal is as good as a time-out.
+        if poll(&mut ready, LOOK_MS).unwrap_or(0) == 0 {
             continue;
         }
-        let Ok(bytes) = device.read(&mut request) else { return };
+        let bytes = match device.read(&mut request) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        };
         let opcode = word(&request, 4);
         let unique = request[8..16].to_vec();
         let answer = match opcode {
