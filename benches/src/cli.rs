@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::arms::Arm;
+use crate::losses::{Scenario, World};
 use crate::workload::Workload;
 
 /// Compare the uring runtime with epoll, with the bare ring and with tokio.
@@ -26,6 +27,11 @@ pub(crate) enum Command {
     IdleMemory(IdleMemoryArgs),
     /// Break the runtime in known ways, one at a time, and see that a test notices each.
     Mutants(MutantsArgs),
+    /// Count what dropped futures lose: bytes, connections, descriptors.
+    Losses(LossesArgs),
+    /// One scenario of `losses`, which starts it.
+    #[command(hide = true)]
+    LossesChild(LossesChildArgs),
     /// The load generator; `compare` starts it.
     #[command(hide = true)]
     Load(LoadArgs),
@@ -129,6 +135,44 @@ pub(crate) struct IdleMemoryArgs {
     /// Bytes of the one message that each connection exchanges first, a multiple of 8.
     #[arg(long, default_value_t = 64, value_parser = message_size)]
     pub(crate) size: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct LossesArgs {
+    /// Whose futures are dropped; all but `uring` need a build with `--features peers`.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "uring")]
+    pub(crate) arm: Vec<World>,
+    /// Messages of four bytes that are sent to a reader that times out again and again.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(crate) messages: u64,
+    /// Clients of a listener whose accepts time out again and again.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) connections: u64,
+    /// Opens of a file, and connects, that time out.
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) opens: u64,
+    /// Repeats the deadlines and gaps of an earlier run.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Write every result to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct LossesChildArgs {
+    /// Whose futures are dropped.
+    #[arg(long, value_enum)]
+    pub(crate) arm: World,
+    /// What is dropped.
+    #[arg(long, value_enum)]
+    pub(crate) scenario: Scenario,
+    /// How many there are.
+    #[arg(long)]
+    pub(crate) count: u64,
+    /// The seed of deadlines and gaps.
+    #[arg(long)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Args)]

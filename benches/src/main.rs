@@ -7,6 +7,7 @@
 mod cli;
 mod compare;
 mod idle_memory;
+mod losses;
 mod mutants;
 
 mod report;
@@ -46,6 +47,8 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Serve(args) => serve::run(&args).map(|()| ExitCode::SUCCESS),
         Command::IdleMemory(args) => idle_memory::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Losses(args) => losses::run(&args),
+        Command::LossesChild(args) => losses::run_child(&args).map(|()| ExitCode::SUCCESS),
         Command::Mutants(args) => mutants::run(&args),
         Command::Load(args) => load::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Local(args) => local::run(&args).map(|()| ExitCode::SUCCESS),
