@@ -8,8 +8,10 @@
 mod handle;
 mod inbox;
 mod memory;
+mod place;
 mod queue;
 mod raw;
+mod sync;
 mod table;
 mod waiter;
 mod waker;
