@@ -18,11 +18,11 @@ mod regions;
 #[cfg(debug_assertions)]
 use regions as notes;
 
-#[cfg(not(uring_asan))]
+#[cfg(all(debug_assertions, not(uring_asan)))]
 mod no_poison;
-#[cfg(not(uring_asan))]
+#[cfg(all(debug_assertions, not(uring_asan)))]
 use no_poison as poison;
-#[cfg(uring_asan)]
+#[cfg(all(debug_assertions, uring_asan))]
 mod poison;
 
 pub use alloc::Allocator;
