@@ -129,6 +129,20 @@ fn conclude(rows: &[Row<'_>]) -> ExitCode {
     for row in rows.iter().filter(|row| !row.verdict.is_kill()) {
         println!("{row}");
     }
-    println!("{table}\nkilled {killed} / {}", rows.len());
+    println!("{table}\n{}\nkilled {killed} / {}", by_hazard(rows), rows.len());
     if killed == rows.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Killed and all of each hazard, in the order of `docs/guarantees.md`.
+fn by_hazard(rows: &[Row<'_>]) -> String {
+    let mut counts: BTreeMap<(&str, u32), (usize, usize)> = BTreeMap::new();
+    for row in rows {
+        let (letter, number) = row.mutant.hazard.split_at(1);
+        let (killed, all) = counts.entry((letter, number.parse().unwrap_or(0))).or_default();
+        *killed += usize::from(row.verdict.is_kill());
+        *all += 1;
+    }
+    let words =
+        counts.iter().map(|((letter, number), (killed, all))| format!("{letter}{number} {killed}/{all}"));
+    words.collect::<Vec<_>>().join(", ")
 }
