@@ -116,8 +116,23 @@ fn with_128_connections_waiting_the_kernel_is_told_to_stop_once() {
     rig.end();
 }
 
-/// B1. The breaks: `Acceptor::drop` does not cancel, or keeps what was accepted; `take_in` does not look at
-/// `unwanted`.
+/// B1. The break: `Acceptor::drop` does not cancel.
+#[test]
+fn a_listener_that_goes_away_cancels_its_accept_also_when_nobody_connects() {
+    let rig = Rig::new();
+    rig.run(async |script| {
+        let acceptor = acceptor();
+        assert!(accept_now(&acceptor).await.is_none());
+        quiet().await;
+        let armed = only(script, opcode::ACCEPT);
+        drop(acceptor);
+        quiet().await;
+        assert_eq!(script.cancelled(), [armed.user_data]);
+    });
+    rig.end();
+}
+
+/// B1. The breaks: `Acceptor::drop` keeps what was accepted; `take_in` does not look at `unwanted`.
 #[test]
 fn a_listener_that_goes_away_closes_what_nobody_took_and_what_still_comes() {
     let rig = Rig::new();
