@@ -13,7 +13,8 @@ use uring_sys_shim::{Script, opcode};
 
 use crate::buffers::{Counted, OnDrop};
 use crate::support::{
-    Log, Rig, all, answer, cancels_win, descriptor, file, is_closed, only, poll, quiet, socket, take,
+    Log, Rig, Then, all, answer, cancels_win, deliver, descriptor, file, is_closed, only, poll, quiet,
+    receiver, socket, take,
 };
 
 /// Begins `count` reads in tasks of their own.
@@ -85,6 +86,24 @@ fn what_does_not_complete_is_leaked_at_the_deadline_and_its_buffer_is_never_drop
         answer(&script, &read, b"far too late");
     }
     assert_eq!(drops.get(), 5);
+}
+
+/// A2. The break: `Core::end` closes the pool although something is left.
+#[test]
+fn the_pool_stays_for_receives_that_do_not_complete_by_the_deadline() {
+    let rig = Rig::new();
+    let receiver = rig.run(async |_script| {
+        let receiver = receiver();
+        assert!(poll(&mut receiver.recv()).is_pending());
+        quiet().await;
+        receiver
+    });
+    let script = rig.script.clone();
+    assert_eq!(rig.shutdown(), 2, "the receive and the bell");
+    drop(receiver);
+    // The kernel still takes a buffer from the group, which is registered and alive, and writes to it.
+    let armed = only(&script, opcode::RECV);
+    assert!(deliver(&script, &armed, b"far too late", Then::More));
 }
 
 /// C14. The break: `wants_enter` instead of `has_queued` in `Core::drain`, which then enters for ever.
@@ -229,12 +248,12 @@ fn a_main_future_that_panics_leaves_a_runtime_that_goes_on() {
 fn received_bytes_outlive_their_runtime() {
     let rig = Rig::new();
     let bytes = rig.run(async |script| {
-        let receiver = crate::support::receiver();
+        let receiver = receiver();
         let mut recv = receiver.recv();
         assert!(poll(&mut recv).is_pending());
         quiet().await;
         let armed = only(script, opcode::RECV);
-        crate::support::deliver(script, &armed, b"kept", crate::support::Then::Last);
+        deliver(script, &armed, b"kept", Then::Last);
         quiet().await;
         recv.await.expect("bytes")
     });
