@@ -7,7 +7,7 @@ use uring_runtime::io::{Acceptor, Socket};
 use uring_runtime::task::spawn;
 use uring_sys_shim::opcode;
 
-use crate::support::{Rig, Then, deliver, descriptor, only, quiet, receiver};
+use crate::support::{Rig, Then, deliver, descriptor, only, poll, quiet, receiver};
 
 /// How many completions come at most before the end.
 const SHOTS: usize = 8;
@@ -106,7 +106,7 @@ fn a_receive_whose_last_completion_brings_bytes_is_armed_again() {
         for round in 0..20 {
             let bytes = {
                 let mut recv = receiver.recv();
-                assert!(crate::support::poll(&mut recv).is_pending());
+                assert!(poll(&mut recv).is_pending());
                 quiet().await;
                 assert!(deliver(script, &only(script, opcode::RECV), &[round], Then::Last));
                 quiet().await;
@@ -175,4 +175,20 @@ fn an_accept_that_ends_at_any_completion_is_armed_again_and_errors_are_told_once
             check_accept(shots, errno, Told::Errno(errno));
         }
     }
+}
+
+/// B6. The break: `Receiver::drop` does not cancel.
+#[test]
+fn a_receiver_that_goes_away_cancels_its_receive_also_when_nothing_comes() {
+    let rig = Rig::new();
+    rig.run(async |script| {
+        let receiver = receiver();
+        assert!(poll(&mut receiver.recv()).is_pending());
+        quiet().await;
+        let armed = only(script, opcode::RECV);
+        drop(receiver);
+        quiet().await;
+        assert_eq!(script.cancelled(), [armed.user_data]);
+    });
+    rig.end();
 }

@@ -61,7 +61,7 @@ fn bytes_for_a_read_that_timed_out_go_to_the_next_reader() {
     rig.end();
 }
 
-/// B3. The break: `Timeout::poll` looks at the deadline first.
+/// B3. The break: `Timeout::poll` looks at the deadline first, and the core at its timers before its completions.
 #[test]
 fn bytes_that_come_together_with_the_deadline_are_not_timed_out() {
     let rig = Rig::new();
@@ -75,6 +75,23 @@ fn bytes_that_come_together_with_the_deadline_are_not_timed_out() {
             let read = timeout(Duration::from_millis(1), receiver.read(room(1000))).await;
             assert_eq!(read.expect("not timed out").1, b"in time");
         }
+    });
+    rig.end();
+}
+
+/// B2. The break: `Recv::drop` takes what has arrived with it.
+#[test]
+fn bytes_that_came_for_a_recv_that_is_dropped_go_to_the_next_one() {
+    let rig = Rig::new();
+    rig.run(async |script| {
+        let receiver = receiver();
+        let mut recv = receiver.recv();
+        assert!(poll(&mut recv).is_pending());
+        quiet().await;
+        deliver(script, &only(script, opcode::RECV), b"kept", Then::More);
+        quiet().await;
+        drop(recv);
+        assert_eq!(&receiver.recv().await.expect("bytes")[..], b"kept");
     });
     rig.end();
 }
@@ -249,8 +266,7 @@ fn a_storm_of_dropped_readers_loses_no_byte() {
     }
 }
 
-/// B6. The breaks: `arrived` stashes bytes although the course is `Unwanted`; `Receiver::drop` keeps its stash or does
-/// not cancel.
+/// B6. The breaks: `arrived` stashes bytes although the course is `Unwanted`; `Receiver::drop` keeps its stash.
 #[test]
 fn a_receiver_that_goes_away_gives_all_its_buffers_back() {
     let rig = Rig::new();

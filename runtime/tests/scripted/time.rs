@@ -11,7 +11,7 @@ use uring_runtime::task::spawn;
 use uring_runtime::time::{Instant, Sleep, interval, sleep, sleep_until, timeout};
 use uring_sys_shim::opcode;
 
-use crate::support::{Log, Random, Rig, all, answer, file, only, poll, quiet};
+use crate::support::{Log, Random, Rig, Then, all, answer, deliver, file, only, poll, quiet, receiver};
 
 const MILLI: Duration = Duration::from_millis(1);
 
@@ -263,4 +263,22 @@ fn a_core_that_looks_before_it_sleeps_comes_to_a_timer_on_a_clock_that_stands_st
         done.send(()).expect("the test waits");
     });
     wait.recv_timeout(Duration::from_secs(60)).expect("the core looks for ever");
+}
+
+/// B3. The break: `Timeout::poll` looks at the deadline first.
+#[test]
+fn bytes_and_a_deadline_that_are_both_there_are_bytes() {
+    let rig = Rig::new();
+    rig.run(async |script| {
+        let receiver = receiver();
+        let mut recv = Box::pin(timeout(Duration::from_millis(1), receiver.recv()));
+        assert!(poll(&mut recv).is_pending());
+        quiet().await;
+        deliver(script, &only(script, opcode::RECV), b"in time", Then::More);
+        script.advance(2_000_000);
+        quiet().await;
+        let bytes = recv.await.expect("not timed out").expect("bytes");
+        assert_eq!(&bytes[..], b"in time");
+    });
+    rig.end();
 }
