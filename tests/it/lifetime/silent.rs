@@ -2,16 +2,20 @@
 //! ends.
 //!
 //! It is a FUSE server of a hundred lines, because nothing else on every machine holds an operation up against its cancel.
-//! An open waits in a thread of the kernel's; a read of such a file would wait where it is submitted.
+//! An open waits in a thread of the kernel's; a read of such a file would wait where it is submitted. The server is a
+//! process of its own, which ends with the one that it serves: a killed process whose thread waits for itself would never
+//! go away.
 
+use std::cell::Cell;
+use std::env;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::process::{Child, Command, Stdio};
 
+use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::poll::{PollFd, PollFlags, poll};
 
@@ -30,6 +34,10 @@ const INIT_OUT_BYTES: usize = 64;
 const ENOSYS: i32 = 38;
 const MODE_DIRECTORY: u32 = 0o040_755;
 
+/// Names the process that is served, in that of the server.
+const SERVES: &str = "URING_TEST_SERVES";
+/// What the server says for each lookup. Nothing else that a test's process says has this byte.
+const LOOKED_UP: u8 = 1;
 /// How often the server looks whether it is to end.
 const LOOK_MS: u16 = 10;
 
@@ -37,32 +45,32 @@ const LOOK_MS: u16 = 10;
 /// Dropping it ends what waits for it.
 pub(super) struct Silent {
     root: File,
-    shared: Arc<Shared>,
-    server: Option<thread::JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Shared {
-    lookups: AtomicU64,
-    over: AtomicBool,
+    server: Child,
+    said: File,
+    lookups: Cell<u64>,
 }
 
 impl Silent {
     /// Mounts it, or says why that is not possible: it takes the right to mount, and `/dev/fuse`.
     pub(super) fn mount() -> io::Result<Self> {
-        let device = File::options().read(true).write(true).open("/dev/fuse")?;
+        let device =
+            File::options().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/fuse")?;
         let scratch = Scratch::new();
         let mounted = scratch.path("silent");
         std::fs::create_dir_all(&mounted)?;
         let data = format!("fd={},rootmode=40000,user_id=0,group_id=0", device.as_raw_fd());
         let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
         mount(Some("uring-test"), &mounted, Some("fuse"), flags, Some(data.as_str()))?;
-        let shared = Arc::new(Shared::default());
-        let seen = Arc::clone(&shared);
-        let server = Some(thread::spawn(move || serve(device, &seen)));
+        let mut server = Command::new(env::current_exe()?)
+            .args(["lifetime::silent::the_server_of_a_silent_file_system", "--exact", "--nocapture"])
+            .env(SERVES, std::process::id().to_string())
+            .stdin(Stdio::from(OwnedFd::from(device)))
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let said = File::from(OwnedFd::from(server.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?));
         let root = File::open(&mounted);
         umount2(&mounted, MntFlags::MNT_DETACH)?;
-        Ok(Self { root: root?, shared, server })
+        Ok(Self { root: root?, server, said, lookups: Cell::new(0) })
     }
 
     /// A path that nothing is ever said about.
@@ -72,17 +80,30 @@ impl Silent {
 
     /// How many opens have come, and wait.
     pub(super) fn waiting(&self) -> u64 {
-        self.shared.lookups.load(Ordering::SeqCst)
+        let mut said = [0; 4096];
+        while poll(&mut [PollFd::new(self.said.as_fd(), PollFlags::POLLIN)], 0_u16).unwrap_or(0) > 0 {
+            let bytes = (&self.said).read(&mut said).unwrap();
+            let lookups = said[..bytes].iter().filter(|byte| **byte == LOOKED_UP).count();
+            self.lookups.set(self.lookups.get() + lookups as u64);
+        }
+        self.lookups.get()
     }
 }
 
 impl Drop for Silent {
     fn drop(&mut self) {
-        // The server closes the device: the kernel answers what waits with an error.
-        self.shared.over.store(true, Ordering::SeqCst);
-        if let Some(server) = self.server.take() {
-            server.join().unwrap();
-        }
+        // With the server's process the device is closed: the kernel answers what waits with an error.
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+}
+
+#[test]
+fn the_server_of_a_silent_file_system() {
+    // Only the process that `Silent::mount` starts serves.
+    if let Ok(client) = env::var(SERVES) {
+        let device = File::from(io::stdin().as_fd().try_clone_to_owned().unwrap());
+        serve(device, client.parse().unwrap());
     }
 }
 
@@ -90,9 +111,16 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-fn serve(mut device: File, shared: &Shared) {
+/// Whether the process has not been killed. One whose thread waits for this file system is not gone even then, so that being
+/// its child tells nothing.
+fn is_alive(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+fn serve(mut device: File, client: u32) {
     let mut request = vec![0; REQUEST_BYTES_MAX];
-    while !shared.over.load(Ordering::SeqCst) {
+    while is_alive(client) {
         let mut ready = [PollFd::new(device.as_fd(), PollFlags::POLLIN)];
         // A signal is as good as a time-out.
         if poll(&mut ready, LOOK_MS).unwrap_or(0) == 0 {
@@ -100,14 +128,18 @@ fn serve(mut device: File, shared: &Shared) {
         }
         let bytes = match device.read(&mut request) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // A signal, or a request that was taken back.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::ENOENT)) => {
+                continue;
+            }
             Err(_) => return,
         };
         let opcode = word(&request, 4);
         let unique = request[8..16].to_vec();
         let answer = match opcode {
             LOOKUP => {
-                shared.lookups.fetch_add(1, Ordering::SeqCst);
+                io::stdout().write_all(&[LOOKED_UP]).unwrap();
+                io::stdout().flush().unwrap();
                 continue;
             }
             // They want no answer; a lookup that was interrupted gets none either.
