@@ -74,6 +74,8 @@ pub use uring_runtime::buf;
 pub use uring_runtime::fs;
 /// What debug builds look for.
 pub use uring_runtime::oracle;
+/// Channels between cores and threads.
+pub use uring_runtime::sync;
 /// Tasks.
 pub use uring_runtime::task;
 /// Sleeping, intervals and deadlines.
@@ -90,7 +92,8 @@ pub mod net {
 pub use uring_macros::{main, test};
 pub use uring_runtime::task::{JoinError, JoinHandle, spawn, yield_now};
 pub use uring_runtime::{
-    Audit, BuildError, Builder, Cause, Features, Ring, Runtime, SetupError, Stats, Step, stats,
+    Audit, BuildError, Builder, Cause, Features, Handle, RemoteJoinHandle, Ring, Runtime, SetupError, Stats,
+    Step, stats,
 };
 
 #[doc(hidden)]

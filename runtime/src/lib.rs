@@ -11,6 +11,7 @@ mod builder;
 mod core;
 mod driver;
 mod panics;
+mod remote;
 mod runtime;
 mod stats;
 
@@ -18,6 +19,7 @@ pub mod buf;
 pub mod fs;
 pub mod io;
 pub mod oracle;
+pub mod sync;
 pub mod task;
 pub mod time;
 
@@ -27,6 +29,7 @@ pub mod fuzz;
 
 pub use audit::Audit;
 pub use builder::{BuildError, Builder};
+pub use remote::{Handle, RemoteJoinHandle};
 pub use runtime::{Runtime, is_running, stats};
 pub use stats::Stats;
 pub use uring_sys_shim::{Cause, Features, Ring, SetupError, Step};

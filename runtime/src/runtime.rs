@@ -8,6 +8,7 @@ use uring_sys_shim::Features;
 
 use crate::audit::Audit;
 use crate::core::{Core, with_current};
+use crate::remote::Handle;
 use crate::stats::Stats;
 use crate::{BuildError, Builder};
 
@@ -42,6 +43,12 @@ impl Runtime {
     /// When a runtime runs on this thread already. A panic of the future comes through; one of a task does not.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.core.run(pin!(future))
+    }
+
+    /// What other threads spawn tasks with.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::of(&self.core)
     }
 
     /// What the runtime has done so far.

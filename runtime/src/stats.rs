@@ -20,6 +20,8 @@ pub struct Stats {
     pub unknown: u64,
     /// Cancels submitted.
     pub cancels: u64,
+    /// Messages to other cores that slept, each sent with an enter that was due anyway.
+    pub messages: u64,
     /// Operations whose future was dropped before it took the result.
     pub orphaned: u64,
     /// How often a socket found no buffer in the pool.

@@ -10,6 +10,7 @@ static ALLOCATOR: Allocator = Allocator::system();
 mod alone;
 mod buffers;
 mod cancel;
+mod cores;
 mod environment;
 mod examples;
 mod files;

@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Features(u32);
 
-const NAMES: [(Features, &str); 9] = [
+const NAMES: [(Features, &str); 10] = [
     (Features::DEFER_TASKRUN, "DEFER_TASKRUN"),
     (Features::COOP_TASKRUN, "COOP_TASKRUN"),
     (Features::NO_SQARRAY, "NO_SQARRAY"),
@@ -18,6 +18,7 @@ const NAMES: [(Features, &str); 9] = [
     (Features::BUF_RING, "BUF_RING"),
     (Features::RECV_MULTISHOT, "RECV_MULTISHOT"),
     (Features::ACCEPT_MULTISHOT, "ACCEPT_MULTISHOT"),
+    (Features::MSG_RING, "MSG_RING"),
 ];
 
 impl Features {
@@ -39,6 +40,8 @@ impl Features {
     pub const RECV_MULTISHOT: Self = Self(1 << 7);
     /// One submission accepts many times (5.19).
     pub const ACCEPT_MULTISHOT: Self = Self(1 << 8);
+    /// One ring can send a completion to another whose work is deferred (6.3; taken for granted from 6.7 on).
+    pub const MSG_RING: Self = Self(1 << 9);
 
     /// Every feature that `uring` knows.
     #[must_use]

@@ -4,7 +4,7 @@
 use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
 use io_uring::{IoUring, squeue};
@@ -144,6 +144,15 @@ impl Ring for KernelRing {
 
     fn features(&self) -> Features {
         self.features
+    }
+
+    fn mailbox(&self) -> io::Result<Option<OwnedFd>> {
+        if !self.features.contains(Features::MSG_RING) {
+            return Ok(None);
+        }
+        // SAFETY: the ring's descriptor is open as long as `self` lives.
+        let own = unsafe { BorrowedFd::borrow_raw(self.queues.as_raw_fd()) };
+        own.try_clone_to_owned().map(Some)
     }
 
     #[inline]

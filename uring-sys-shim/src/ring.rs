@@ -4,6 +4,7 @@
 //! whichever ring is below.
 #![allow(unsafe_code, reason = "two methods whose callers owe the kernel valid memory")]
 
+use std::os::fd::OwnedFd;
 use std::{fmt, io};
 
 use crate::{BufRing, Call, Cqe, Features, Reply, Sqe};
@@ -97,6 +98,15 @@ pub trait Ring {
 
     /// What this ring can do.
     fn features(&self) -> Features;
+
+    /// A descriptor of this ring for others to send messages to, where it can take them ([`Features::MSG_RING`]).
+    ///
+    /// # Errors
+    ///
+    /// The errno of `fcntl(2)`, such as `EMFILE`.
+    fn mailbox(&self) -> io::Result<Option<OwnedFd>> {
+        Ok(None)
+    }
 
     /// Whether this process is a fork of the one that made the ring. A forked child must touch nothing.
     fn forked(&self) -> bool {

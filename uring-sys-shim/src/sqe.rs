@@ -113,6 +113,10 @@ pub mod opcode {
     pub const SHUTDOWN: u8 = op::Shutdown::CODE;
     /// `socket(2)` (5.19).
     pub const SOCKET: u8 = op::Socket::CODE;
+    /// Posts a completion to another ring (5.18).
+    pub const MSG_RING: u8 = op::MsgRingData::CODE;
+    /// Reads again and again (6.7): its presence tells the kernel's age.
+    pub const READ_MULTISHOT: u8 = op::ReadMulti::CODE;
     /// `sendmsg(2)` without a copy (6.1): its presence tells the supported floor.
     pub const SENDMSG_ZC: u8 = op::SendMsgZc::CODE;
 }

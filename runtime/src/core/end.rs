@@ -125,6 +125,9 @@ impl Core {
 
     /// Keeps everything that the kernel may still write to, for ever.
     fn leak(self: &Rc<Self>, left: usize) {
+        if !self.driver.borrow().forked() {
+            self.driver.borrow_mut().send_by_hand();
+        }
         std::mem::forget(Rc::clone(self));
         if left > 0 {
             self.driver.borrow_mut().stats.leaked = left as u64;

@@ -23,10 +23,10 @@ use crate::audit::Audit;
 use crate::buf::{Pool, PoolConfig};
 use crate::driver::{Abandoned, AnyRing, Driver, Key, Polled};
 use crate::io::Inlet;
-use crate::op::bell::Bell;
+use crate::op::bell::Listen;
 use crate::op::{OnDrop, Operation};
 use crate::stats::Stats;
-use crate::task::{Inbox, Tasks, Waiter};
+use crate::task::{Address, Bell, Inbox, Tasks, Waiter};
 use crate::time::Timers;
 
 use spin::Spin;
@@ -74,10 +74,11 @@ impl Core {
     pub(crate) fn new(ring: AnyRing, inbox: Inbox, config: CoreConfig) -> io::Result<Rc<Self>> {
         let mut driver = Driver::new(ring);
         let features = driver.features();
-        let bell = match driver.call(Call::EventFd)? {
-            Reply::Descriptor(fd) => Arc::new(fd),
+        let counter = match driver.call(Call::EventFd)? {
+            Reply::Descriptor(fd) => fd,
             other => return Err(io::Error::other(format!("the ring made {other:?} for an eventfd"))),
         };
+        let bell = Arc::new(Bell::new(inbox.id(), counter, driver.mailbox()?));
         // Last of what can fail: from here on the pool goes only after it was unregistered.
         let pool = if features.contains(Features::BUF_RING) && config.pool.buffers_max > 0 {
             Some(Pool::new(config.pool, &mut driver)?)
@@ -100,7 +101,7 @@ impl Core {
             spin: Cell::new(Spin::new(spin_nanos)),
             config,
         });
-        core.submit_detached(Bell { core: Rc::clone(&core), fd: bell, count: Box::new(0) });
+        core.submit_detached(Listen { core: Rc::clone(&core), bell, count: Box::new(0) });
         Ok(core)
     }
 
@@ -136,6 +137,11 @@ impl Core {
     #[inline]
     pub(crate) fn id(&self) -> u16 {
         self.inbox.id()
+    }
+
+    /// What errands are sent to.
+    pub(crate) fn address(&self) -> Address {
+        self.inbox.address()
     }
 
     pub(crate) fn features(&self) -> Features {
@@ -217,6 +223,14 @@ impl Core {
     /// Notes that an operation is to be cancelled.
     pub(crate) fn cancel(&self, key: Key) {
         self.driver.borrow_mut().cancel(key);
+    }
+
+    /// Wakes another core with the next enter. Gives the bell back when it must be rung by hand.
+    pub(crate) fn send(&self, bell: Arc<Bell>) -> Result<(), Arc<Bell>> {
+        match self.driver.try_borrow_mut() {
+            Ok(mut driver) if self.is_open() && !driver.forked() => driver.send(bell),
+            _ => Err(bell),
+        }
     }
 
     /// Closes a descriptor that nothing uses: through the ring while the core runs, else at once.

@@ -22,7 +22,7 @@ use super::place::{Entered, with_current};
 use super::{Core, Misuse};
 use crate::driver::{self, Delivery};
 use crate::panics::contain;
-use crate::task::{MAIN, Name, Ran, Ready, Task};
+use crate::task::{self, MAIN, Name, Ran, Ready, Task};
 use crate::time::Due;
 
 /// Polls in one turn at most: after so many, completions and timers have their turn.
@@ -85,7 +85,11 @@ impl Core {
     fn take_inbox(&self) {
         if self.inbox.is_waiting() {
             let mut tasks = self.tasks.borrow_mut();
-            self.inbox.take(|index| tasks.schedule(index));
+            let errands = self.inbox.take(|index| tasks.schedule(index));
+            drop(tasks);
+            for errand in errands {
+                guard("an errand from another thread", errand);
+            }
         }
     }
 
@@ -216,6 +220,7 @@ impl Core {
             Delivery::Nothing | Delivery::Unknown => {}
             Delivery::Wake(waiter) => waiter.wake(),
             Delivery::Orphan(payload, cqe) => payload.orphaned(cqe),
+            Delivery::Unsent(place) => task::ring_again(place),
             Delivery::Cancel(key, waiter) => {
                 self.cancel(key);
                 waiter.wake();

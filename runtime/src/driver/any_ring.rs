@@ -1,6 +1,7 @@
 //! The ring below a driver: the kernel's, called statically, or any other behind one predictable branch.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use uring_sys_shim::{Call, Cqe, Features, KernelRing, Register, Reply, Ring, SqFull, Sqe};
 
@@ -75,6 +76,10 @@ impl AnyRing {
     #[inline]
     pub(crate) fn now(&self) -> u64 {
         either!(self, ring => ring.now())
+    }
+
+    pub(crate) fn mailbox(&self) -> io::Result<Option<OwnedFd>> {
+        either!(self, ring => ring.mailbox())
     }
 
     pub(crate) fn features(&self) -> Features {

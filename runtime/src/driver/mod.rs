@@ -5,12 +5,14 @@
 //! nothing of tasks and time.
 
 mod any_ring;
+mod mail;
 mod payload;
 mod record;
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{IntoRawFd, OwnedFd};
+use std::sync::Arc;
 use std::task::Waker;
 
 use uring_sys_shim::{Call, Features, Register, Reply, Sqe, opcode};
@@ -19,16 +21,20 @@ use crate::audit::Audit;
 use crate::op::Operation;
 use crate::oracle::Ledger;
 use crate::stats::Stats;
-use crate::task::Waiter;
+use crate::task::{Bell, Waiter};
 
 pub(crate) use any_ring::AnyRing;
 pub(crate) use payload::Payload;
 pub(crate) use record::{Abandoned, Delivery, Key, Polled, Records};
 
-/// `user_data` of entries that have no record: their completions carry nothing that anybody waits for.
-const TAG_CANCEL: u64 = u32::MAX as u64;
-const TAG_CLOSE: u64 = u32::MAX as u64 - 1;
-const _: () = assert!(TAG_CLOSE > record::INDEX_MAX as u64);
+/// `user_data` of completions that have no record, in its lower half: no index of a record is as large.
+const TAG_CANCEL: u32 = u32::MAX;
+const TAG_CLOSE: u32 = u32::MAX - 1;
+/// A message from another core, which is all that it says.
+const TAG_MAIL: u32 = u32::MAX - 2;
+/// A message to another core did not arrive. The upper half is the place of that core.
+const TAG_UNSENT: u32 = u32::MAX - 3;
+const _: () = assert!(TAG_UNSENT > record::INDEX_MAX);
 
 /// What a driver panics with in a forked child.
 const FORKED: &str = "uring: this process is a fork of the one that runs the runtime, and its ring belongs to the \
@@ -58,6 +64,8 @@ pub(crate) struct Driver {
     backlog: VecDeque<Sqe>,
     /// Operations to cancel. An intent waits here until its entry is queued: it can be late, never lost.
     cancels: VecDeque<Key>,
+    /// Bells of other cores whose messages are queued: their rings stay open until the messages are sent.
+    bells: Vec<Arc<Bell>>,
     ledger: Ledger,
     pub(crate) stats: Stats,
 }
@@ -69,6 +77,7 @@ impl Driver {
             records: Records::default(),
             backlog: VecDeque::new(),
             cancels: VecDeque::new(),
+            bells: Vec::new(),
             ledger: Ledger::default(),
             stats: Stats::default(),
         }
@@ -123,7 +132,7 @@ impl Driver {
     pub(crate) fn close(&mut self, fd: OwnedFd) {
         let mut sqe = Sqe::new(opcode::CLOSE, fd.into_raw_fd());
         sqe.flags = Sqe::SKIP_SUCCESS;
-        sqe.user_data = TAG_CLOSE;
+        sqe.user_data = u64::from(TAG_CLOSE);
         self.push(sqe);
     }
 
@@ -144,7 +153,7 @@ impl Driver {
         if self.backlog.is_empty() {
             // SAFETY: the entry points to memory that its operation owns on the heap (contract of `Operation`), and
             // the operation stays in its record until its last completion was reaped (docs/safety.md, S1). Entries
-            // without a record (close, cancel) point to no memory.
+            // without a record (close, cancel, message) point to no memory.
             if unsafe { self.ring.push(&sqe) }.is_ok() {
                 return;
             }
@@ -166,7 +175,7 @@ impl Driver {
                 let mut sqe = Sqe::new(opcode::ASYNC_CANCEL, -1);
                 sqe.addr = key.user_data();
                 sqe.flags = Sqe::SKIP_SUCCESS;
-                sqe.user_data = TAG_CANCEL;
+                sqe.user_data = u64::from(TAG_CANCEL);
                 self.stats.cancels += 1;
                 self.push(sqe);
             }
@@ -211,7 +220,10 @@ impl Driver {
             let result = self.ring.enter(if rest { 0 } else { want }, until);
             match result.map_err(|error| error.raw_os_error().ok_or(error)) {
                 Ok(()) if rest => {}
-                Ok(()) => return Ok(Entered::Done),
+                Ok(()) => {
+                    self.sent();
+                    return Ok(Entered::Done);
+                }
                 Err(Ok(libc::EINTR | libc::EBUSY)) => return Ok(Entered::Again),
                 Err(Ok(libc::EAGAIN)) => return Ok(Entered::Later),
                 Err(Ok(errno)) => return Err(io::Error::from_raw_os_error(errno)),
@@ -235,10 +247,8 @@ impl Driver {
     pub(crate) fn reap(&mut self) -> Option<Delivery> {
         let cqe = self.ring.reap()?;
         self.stats.completions += 1;
-        if cqe.user_data == TAG_CANCEL || cqe.user_data == TAG_CLOSE {
-            // A cancel that found nothing or came too late, or a close that failed when nobody could be told: the
-            // operation's own completion is what counts (`io_uring_prep_cancel(3)`).
-            return Some(Delivery::Nothing);
+        if cqe.user_data as u32 > record::INDEX_MAX {
+            return Some(self.tagged(cqe.user_data));
         }
         if !cqe.more() {
             self.ledger.completed(cqe.user_data);
@@ -250,6 +260,20 @@ impl Driver {
         Some(delivery)
     }
 
+    /// What a completion without a record asks for.
+    fn tagged(&mut self, user_data: u64) -> Delivery {
+        match user_data as u32 {
+            // A cancel that found nothing or came too late, or a close that failed when nobody could be told: the
+            // operation's own completion is what counts (`io_uring_prep_cancel(3)`). A message has woken the core.
+            TAG_CANCEL | TAG_CLOSE | TAG_MAIL => Delivery::Nothing,
+            TAG_UNSENT => Delivery::Unsent((user_data >> 32) as u16),
+            _ => {
+                self.stats.unknown += 1;
+                Delivery::Unknown
+            }
+        }
+    }
+
     /// Asks the kernel to cancel everything that is in flight.
     pub(crate) fn cancel_all(&mut self) {
         // IORING_ASYNC_CANCEL_ALL and _ANY, Linux 5.19.
@@ -257,7 +281,7 @@ impl Driver {
         const ANY: u32 = 1 << 2;
         let mut sqe = Sqe::new(opcode::ASYNC_CANCEL, -1);
         sqe.op_flags = ALL | ANY;
-        sqe.user_data = TAG_CANCEL;
+        sqe.user_data = u64::from(TAG_CANCEL);
         self.stats.cancels += 1;
         self.push(sqe);
     }

@@ -71,6 +71,8 @@ pub(crate) enum Delivery {
     Cancel(Key, Waiter),
     /// No such operation: a completion that came twice, or too late.
     Unknown,
+    /// A message to the core at this place did not arrive.
+    Unsent(u16),
 }
 
 /// What a future finds when it looks for its operation.

@@ -1,7 +1,6 @@
 //! The armed read of a core's eventfd: how another thread wakes a core that sleeps.
 #![allow(unsafe_code, reason = "the entry points to the counter")]
 
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,22 +8,23 @@ use uring_sys_shim::{Cqe, Sqe, opcode};
 
 use super::{OnDrop, Operation};
 use crate::core::Core;
+use crate::task::Bell;
 
 /// Reads the eventfd, again and again.
-pub(crate) struct Bell {
+pub(crate) struct Listen {
     pub(crate) core: Rc<Core>,
-    pub(crate) fd: Arc<OwnedFd>,
+    pub(crate) bell: Arc<Bell>,
     /// Boxed: the kernel writes it at completion.
     pub(crate) count: Box<u64>,
 }
 
 // SAFETY: the entry points to the boxed counter, which the operation owns.
-unsafe impl Operation for Bell {
+unsafe impl Operation for Listen {
     type Output = ();
     const ON_DROP: OnDrop = OnDrop::LetRun;
 
     fn entry(&mut self) -> Sqe {
-        let mut sqe = Sqe::new(opcode::READ, self.fd.as_raw_fd());
+        let mut sqe = Sqe::new(opcode::READ, self.bell.counter());
         sqe.addr = (&raw mut *self.count).expose_provenance() as u64;
         sqe.len = size_of::<u64>() as u32;
         sqe

@@ -73,11 +73,11 @@ enum Reason {
 }
 
 impl JoinError {
-    pub(super) fn cancelled() -> Self {
+    pub(crate) fn cancelled() -> Self {
         Self(Box::new(Reason::Cancelled))
     }
 
-    pub(super) fn panic(payload: Payload) -> Self {
+    pub(crate) fn panic(payload: Payload) -> Self {
         Self(Box::new(Reason::Panicked(Mutex::new(payload))))
     }
 

@@ -5,79 +5,103 @@
 //!
 //! The protocol itself is in `place`.
 //!
-//! The inbox holds each task at most once, so it is bounded by the number of tasks.
+//! The inbox holds each task at most once, so it is bounded by the number of tasks. Errands are what spawners on other
+//! threads send: each has a waiter or an owner there, and whoever sends without waiting bounds that itself.
 
 use std::sync::Arc;
 
 use super::place::{Place, Woken, lock};
-use super::sync::{AtomicBool, Bell, Mutex};
+use super::sync::{AtomicBool, Bell, Errand, Mutex};
 
 /// Runtimes that can be alive at once in a process.
 pub(crate) const CORES_MAX: usize = 1024;
 
 static PLACES: [Place; CORES_MAX] = [const {
     Place {
-        woken: Mutex::new(Woken { bell: None, tasks: Vec::new(), marks: Vec::new() }),
+        woken: Mutex::new(Woken {
+            bell: None,
+            tenancy: 0,
+            tasks: Vec::new(),
+            marks: Vec::new(),
+            errands: Vec::new(),
+        }),
         waiting: AtomicBool::new(false),
         asleep: AtomicBool::new(false),
     }
 }; CORES_MAX];
 
 /// Places that nobody has: those given back, and all from `fresh` on.
-static FREE: Mutex<Free> = Mutex::new(Free { returned: Vec::new(), fresh: 0 });
+static FREE: Mutex<Free> = Mutex::new(Free { returned: Vec::new(), fresh: 0, tenancies: 0 });
 
 struct Free {
     returned: Vec<u16>,
     fresh: u16,
+    /// How often a place was claimed so far.
+    tenancies: u64,
 }
 
 /// A core's own end of its inbox.
 pub(crate) struct Inbox {
-    id: u16,
+    address: Address,
+}
+
+/// One core among all that this process ever has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Address {
+    place: u16,
+    tenancy: u64,
 }
 
 impl Inbox {
     /// Takes a place, or `None` when all are taken.
     pub(crate) fn claim() -> Option<Self> {
         let mut free = lock(&FREE);
-        if let Some(id) = free.returned.pop() {
-            return Some(Self { id });
-        }
-        let id = free.fresh;
-        if usize::from(id) >= CORES_MAX {
-            return None;
-        }
-        free.fresh += 1;
-        Some(Self { id })
+        let place = match free.returned.pop() {
+            Some(place) => place,
+            None if usize::from(free.fresh) >= CORES_MAX => return None,
+            None => {
+                free.fresh += 1;
+                free.fresh - 1
+            }
+        };
+        free.tenancies += 1;
+        Some(Self { address: Address { place, tenancy: free.tenancies } })
     }
 
+    #[inline]
     pub(crate) fn id(&self) -> u16 {
-        self.id
+        self.address.place
+    }
+
+    /// What errands are sent to.
+    pub(crate) fn address(&self) -> Address {
+        self.address
     }
 
     fn place(&self) -> &'static Place {
-        &PLACES[usize::from(self.id)]
+        &PLACES[usize::from(self.id())]
     }
 
-    /// From here on wakes are taken, and ring this bell when the core sleeps.
+    /// From here on wakes and errands are taken, and ring this bell when the core sleeps.
     pub(crate) fn open(&self, bell: Arc<Bell>) {
-        self.place().open(bell);
+        self.place().open(bell, self.address.tenancy);
     }
 
-    /// From here on wakes are dropped.
+    /// From here on wakes are dropped and errands refused.
     pub(crate) fn close(&self) {
         self.place().close();
     }
 
-    /// Whether tasks were woken from other threads.
+    /// Whether tasks were woken or errands sent from other threads.
     #[inline]
     pub(crate) fn is_waiting(&self) -> bool {
         self.place().is_waiting()
     }
 
-    /// Hands over the tasks that were woken.
-    pub(crate) fn take(&self, each: impl FnMut(u32)) {
-        self.place().take(each);
+    /// Hands over the tasks that were woken, and then the errands.
+    #[must_use]
+    pub(crate) fn take(&self, each: impl FnMut(u32)) -> Vec<Errand> {
+        self.place().take(each)
     }
 
     /// Announces that the core is about to sleep. Gives `false` when it must not: somebody was woken.
@@ -95,11 +119,24 @@ impl Inbox {
 impl Drop for Inbox {
     fn drop(&mut self) {
         self.close();
-        lock(&FREE).returned.push(self.id);
+        lock(&FREE).returned.push(self.id());
     }
 }
 
 /// Wakes a task from any thread.
 pub(crate) fn wake(core: u16, index: u32) {
     PLACES[usize::from(core)].wake(index);
+}
+
+/// Sends an errand to a core from any thread. Gives it back when the core takes no errands any more.
+pub(crate) fn send(to: Address, errand: Errand) -> Result<(), Errand> {
+    PLACES[usize::from(to.place)].send(to.tenancy, errand)
+}
+
+/// Rings the bell of who has this place now, for a message that did not arrive. At worst a core wakes without need.
+pub(crate) fn ring_again(place: u16) {
+    let bell = lock(&PLACES[usize::from(place)].woken).bell.clone();
+    if let Some(bell) = bell {
+        bell.notify();
+    }
 }

@@ -5,6 +5,7 @@
 //! core is a look into the table without atomics, and a waker that outlives its task, or its runtime, wakes at
 //! worst somebody who did not need it.
 
+mod bell;
 mod handle;
 mod inbox;
 mod memory;
@@ -23,8 +24,10 @@ use crate::core::{Misuse, with_current};
 
 pub use handle::{JoinError, JoinHandle};
 
-pub(crate) use inbox::Inbox;
+pub(crate) use bell::Bell;
+pub(crate) use inbox::{Address, Inbox, ring_again, send};
 pub(crate) use raw::Task;
+pub(crate) use sync::Errand;
 pub(crate) use table::{MAIN, Ran, Ready, Tasks};
 pub(crate) use waiter::Waiter;
 pub(crate) use waker::Name;

@@ -7,13 +7,14 @@
 //! looks at `asleep`; the core writes `asleep` and then looks at `waiting`; a full fence between the two on both sides
 //! means that at least one of them sees the other.
 
+use std::mem;
 use std::sync::{Arc, PoisonError};
 
-use super::sync::{AtomicBool, Bell, Mutex, MutexGuard, Ordering, fence, ring};
+use super::sync::{AtomicBool, Bell, Errand, Mutex, MutexGuard, Ordering, fence, ring};
 
 pub(super) struct Place {
     pub(super) woken: Mutex<Woken>,
-    /// Set if tasks are in `woken`.
+    /// Set if tasks or errands are in `woken`.
     pub(super) waiting: AtomicBool,
     /// Set if the core sleeps or is about to: whoever clears it rings the bell.
     pub(super) asleep: AtomicBool,
@@ -23,9 +24,13 @@ pub(super) struct Place {
 pub(super) struct Woken {
     /// Gone when no core has this place.
     pub(super) bell: Option<Arc<Bell>>,
+    /// Which of the cores that have had this place has it now: no two have the same number.
+    pub(super) tenancy: u64,
     pub(super) tasks: Vec<u32>,
     /// A bit for each task that is in `tasks`.
     pub(super) marks: Vec<u64>,
+    /// What the core is to do for others, oldest first.
+    pub(super) errands: Vec<Errand>,
 }
 
 /// No user code runs under these locks, so a poisoned one holds nothing half done.
@@ -34,36 +39,40 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Place {
-    /// From here on wakes are taken, and ring this bell when the core sleeps.
+    /// From here on wakes and errands are taken, and ring this bell when the core sleeps.
     #[inline]
-    pub(super) fn open(&self, bell: Arc<Bell>) {
-        lock(&self.woken).bell = Some(bell);
+    pub(super) fn open(&self, bell: Arc<Bell>, tenancy: u64) {
+        let mut woken = lock(&self.woken);
+        woken.bell = Some(bell);
+        woken.tenancy = tenancy;
     }
 
-    /// From here on wakes are dropped.
+    /// From here on wakes are dropped and errands refused.
     #[inline]
     pub(super) fn close(&self) {
-        *lock(&self.woken) = Woken::default();
+        // Dropped at the end, with the lock released: errands are code of users.
+        let _closed = mem::take(&mut *lock(&self.woken));
         self.waiting.store(false, Ordering::Relaxed);
         self.asleep.store(false, Ordering::Relaxed);
     }
 
-    /// Whether tasks were woken from other threads.
+    /// Whether tasks were woken or errands sent from other threads.
     #[inline]
     pub(super) fn is_waiting(&self) -> bool {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Hands over the tasks that were woken.
+    /// Hands over the tasks that were woken, and then the errands.
     #[inline]
-    pub(super) fn take(&self, mut each: impl FnMut(u32)) {
+    pub(super) fn take(&self, mut each: impl FnMut(u32)) -> Vec<Errand> {
         let mut woken = lock(&self.woken);
         self.waiting.store(false, Ordering::Relaxed);
-        let Woken { tasks, marks, .. } = &mut *woken;
+        let Woken { tasks, marks, errands, .. } = &mut *woken;
         for index in tasks.drain(..) {
             marks[index as usize / 64] &= !(1 << (index % 64));
             each(index);
         }
+        mem::take(errands)
     }
 
     /// Announces that the core is about to sleep. Gives `false` when it must not: somebody was woken.
@@ -99,6 +108,24 @@ impl Place {
             woken.marks[word] |= bit;
             woken.tasks.push(index);
         }
+        self.announce(woken);
+    }
+
+    /// Sends an errand from any thread to the core that has this place as that tenant.
+    ///
+    /// Gives it back when that core takes no errands any more.
+    pub(super) fn send(&self, tenancy: u64, errand: Errand) -> Result<(), Errand> {
+        let mut woken = lock(&self.woken);
+        if woken.bell.is_none() || woken.tenancy != tenancy {
+            return Err(errand);
+        }
+        woken.errands.push(errand);
+        self.announce(woken);
+        Ok(())
+    }
+
+    /// Tells the core that something is there for it.
+    fn announce(&self, woken: MutexGuard<'_, Woken>) {
         self.waiting.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         // Still under the lock: when this core has ended and another one has its place, it is the other's flag, and
@@ -106,7 +133,7 @@ impl Place {
         let bell = if self.asleep.swap(false, Ordering::Relaxed) { woken.bell.clone() } else { None };
         drop(woken);
         if let Some(bell) = bell {
-            ring(&bell);
+            ring(bell);
         }
     }
 }

@@ -12,6 +12,7 @@
 mod place;
 mod sync;
 
+mod errands;
 mod reuse;
 mod ring;
 mod sleep;
@@ -22,6 +23,9 @@ use std::sync::Arc;
 use loom::thread::{self, JoinHandle};
 use place::{Place, Woken};
 use sync::{AtomicBool, Bell, Mutex};
+
+/// The number of the core that has the place, where a model has only one.
+const TENANCY: u64 = 1;
 
 /// A place that is open, and its bell.
 fn open_place() -> (Arc<Place>, Arc<Bell>) {
@@ -37,14 +41,14 @@ fn open_place() -> (Arc<Place>, Arc<Bell>) {
 /// What a core does that has claimed the place.
 fn open(place: &Place) -> Arc<Bell> {
     let bell = Arc::new(Bell::new());
-    place.open(Arc::clone(&bell));
+    place.open(Arc::clone(&bell), TENANCY);
     bell
 }
 
 /// One turn of a core: it takes what was woken, or sleeps until the bell rings. A wake that is lost leaves it asleep.
 fn turn(place: &Place, bell: &Bell, each: impl FnMut(u32)) {
     if place.is_waiting() {
-        place.take(each);
+        drop(place.take(each));
     } else {
         if place.fall_asleep() {
             bell.sleep();

@@ -30,7 +30,7 @@ fn a_late_waker_of_a_core_that_has_ended_does_not_make_its_successor_deaf() {
     });
 }
 
-// The break: `*lock(&self.woken) = Woken::default();` becomes `lock(&self.woken).bell = None;`.
+// The break: `let _closed = mem::take(&mut *lock(&self.woken));` becomes `lock(&self.woken).bell = None;`.
 #[test]
 fn a_wake_beside_the_close_leaves_no_task_for_the_next_owner() {
     loom::model(|| {
@@ -43,7 +43,7 @@ fn a_wake_beside_the_close_leaves_no_task_for_the_next_owner() {
     });
 }
 
-// The break: `*lock(&self.woken) = Woken::default();` becomes
+// The break: `let _closed = mem::take(&mut *lock(&self.woken));` becomes
 // `let mut woken = lock(&self.woken);\n        woken.bell = None;\n        woken.tasks.clear();\n        drop(woken);`.
 #[test]
 fn a_task_of_the_next_owner_is_taken_although_its_number_was_woken_before() {
@@ -69,7 +69,7 @@ fn a_task_of_the_next_owner_is_taken_although_its_number_was_woken_before() {
     });
 }
 
-// The break: `*lock(&self.woken) = Woken::default();` becomes
+// The break: `let _closed = mem::take(&mut *lock(&self.woken));` becomes
 // `let mut woken = lock(&self.woken);\n        woken.tasks.clear();\n        woken.marks.clear();\n        drop(woken);`.
 #[test]
 fn a_wake_of_a_place_that_is_closed_rings_nobody_and_leaves_nothing() {
@@ -88,8 +88,8 @@ fn a_wake_of_a_place_that_is_closed_rings_nobody_and_leaves_nothing() {
     });
 }
 
-// The break: `*lock(&self.woken) = Woken::default();\n        self.waiting.store(false, Ordering::Relaxed);` becomes
-// `self.waiting.store(false, Ordering::Relaxed);\n        *lock(&self.woken) = Woken::default();`.
+// The break: `let _closed = mem::take(&mut *lock(&self.woken));\n        self.waiting.store(false, Ordering::Relaxed);` becomes
+// `self.waiting.store(false, Ordering::Relaxed);\n        let _closed = mem::take(&mut *lock(&self.woken));`.
 #[test]
 fn the_next_owner_of_a_place_finds_no_wake_announced() {
     loom::model(|| {

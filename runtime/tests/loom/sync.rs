@@ -5,6 +5,9 @@
 pub(super) use loom::sync::atomic::{AtomicBool, Ordering, fence};
 pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
 
+/// What a core is sent: something to count the holders of.
+pub(super) type Errand = std::sync::Arc<u32>;
+
 /// Counts rings, as an eventfd does. Whoever sleeps on it waits for ever when nobody rings: loom reports the deadlock.
 pub(super) struct Bell {
     rings: Mutex<Rings>,
@@ -37,7 +40,8 @@ impl Bell {
     }
 }
 
-pub(super) fn ring(bell: &Bell) {
+#[allow(clippy::needless_pass_by_value, reason = "as in the runtime")]
+pub(super) fn ring(bell: std::sync::Arc<Bell>) {
     let mut rings = bell.rings.lock().unwrap();
     rings.unheard += 1;
     rings.all += 1;

@@ -44,6 +44,8 @@ pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("runtime/src/op/write.rs", "the entry points into the buffer"),
     ("runtime/src/oracle/alloc.rs", "an allocator is unsafe to implement"),
     ("runtime/src/oracle/poison.rs", "calls the sanitizer's runtime"),
+    ("runtime/src/sync/channel.rs", "the one consumer of the queue"),
+    ("runtime/src/sync/slots.rs", "slots whose owner is told by a stamp"),
     ("runtime/src/task/memory.rs", "allocates and frees blocks of memory"),
     ("runtime/src/task/raw.rs", "a type-erased allocation with two holders, and the future pinned in it"),
     ("runtime/src/task/waker.rs", "a waker is made of a table of functions"),

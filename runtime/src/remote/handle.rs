@@ -1,0 +1,64 @@
+//! A runtime as other threads know it.
+
+use super::join::{Remote, RemoteJoinHandle};
+use super::outcome::{Outcome, Promise};
+use crate::core::Core;
+use crate::task::{self, Address, Errand};
+
+/// Reaches a runtime from any thread, for as long as anybody likes: when the runtime has ended, what is spawned is
+/// cancelled.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = uring_runtime::Runtime::new()?;
+/// let handle = runtime.handle();
+/// let thread = std::thread::spawn(move || handle.spawn(|| async { 6 * 7 }).wait());
+/// runtime.block_on(uring_runtime::time::sleep(std::time::Duration::from_millis(50)));
+/// drop(runtime);
+/// assert_eq!(thread.join().expect("the thread does not panic")?, 42);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Handle(Address);
+
+impl Handle {
+    pub(crate) fn of(core: &Core) -> Self {
+        Self(core.address())
+    }
+
+    /// The handle of the runtime that runs on this thread.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[must_use]
+    #[track_caller]
+    pub fn current() -> Self {
+        Self::of(&Core::current())
+    }
+
+    /// Spawns a task on that runtime's core. `make` is called there, so that the future need not be `Send`.
+    ///
+    /// Nothing waits here, and there is no limit to what can be sent: whoever sends faster than the core runs awaits the
+    /// handles, or uses a bounded channel.
+    ///
+    /// A core that is awake takes the task in its next turn, and no system call is made. One that sleeps is woken by a
+    /// message that leaves with the sender's next enter, or by its eventfd when the sender is no core. So a task that
+    /// spawns and then blocks its own thread holds the message up.
+    pub fn spawn<M, F>(&self, make: M) -> RemoteJoinHandle<F::Output>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        let outcome = Outcome::new();
+        let promise = Promise::new(&outcome);
+        // Called within the task, so that a panic of it is the task's.
+        let errand: Errand =
+            Box::new(move || drop(task::spawn(Remote::new(async move { make().await }, promise))));
+        // Refused, it is dropped here, and its promise says that the task was cancelled.
+        drop(task::send(self.0, errand));
+        RemoteJoinHandle::new(outcome)
+    }
+}

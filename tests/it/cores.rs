@@ -1,0 +1,3 @@
+//! Several cores of one process: what they send each other, and how they end.
+
+mod spawn;
