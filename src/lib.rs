@@ -58,6 +58,7 @@
 //!
 //! | tokio | uring |
 //! |---|---|
+//! | `#[tokio::main]` on many threads | [`#[uring::main(cores = "all")]`](main), [`Builder::cores`] |
 //! | `#[tokio::main]`, `#[tokio::test]` | [`#[uring::main]`](main), [`#[uring::test]`](test) |
 //! | `tokio::spawn` of a `Send` future | [`spawn`] of any `'static` future: tasks stay on their core |
 //! | `JoinHandle`: await, `abort`, `is_finished`; drop detaches | [`JoinHandle`], the same |
@@ -74,6 +75,8 @@ pub use uring_runtime::buf;
 pub use uring_runtime::fs;
 /// What debug builds look for.
 pub use uring_runtime::oracle;
+/// Signals of the process.
+pub use uring_runtime::signal;
 /// Channels between cores and threads.
 pub use uring_runtime::sync;
 /// Tasks.
@@ -84,7 +87,7 @@ pub use uring_runtime::time;
 /// TCP.
 pub mod net {
     pub use uring_net::{
-        OwnedReadHalf, OwnedWriteHalf, ReuniteError, TcpListener, TcpListenerOptions, TcpStream,
+        OwnedReadHalf, OwnedWriteHalf, ReuniteError, ShutDown, TcpListener, TcpListenerOptions, TcpStream,
         ToSocketAddrs,
     };
 }
@@ -92,8 +95,9 @@ pub mod net {
 pub use uring_macros::{main, test};
 pub use uring_runtime::task::{JoinError, JoinHandle, spawn, yield_now};
 pub use uring_runtime::{
-    Audit, BuildError, Builder, Cause, Features, Handle, RemoteJoinHandle, Ring, Runtime, SetupError, Stats,
-    Step, stats,
+    Audit, BuildError, Builder, Cause, CoreId, Cores, Features, Handle, LaunchError, Launcher,
+    ParseCoresError, RemoteJoinHandle, Ring, Runtime, SetupError, Stats, Step, core, shutdown,
+    shutdown_token, spawn_on, stats,
 };
 
 #[doc(hidden)]

@@ -3,19 +3,95 @@
 use std::fmt;
 use std::process::{ExitCode, Termination};
 
-use crate::{BuildError, Builder, Features, Runtime};
+use crate::{Builder, Cores, Features, ParseCoresError, Runtime};
 
 /// What a `main` that was expanded returns: the standard library prints the error and exits with code 1.
 pub type Outcome = Result<ExitCode, StartError>;
 
-/// Why the program's runtime could not be built. Its debug form is the text itself, because that is what the
-/// standard library prints.
-pub struct StartError(BuildError);
+/// Why the program's runtime could not be built, or its service has failed. Its debug form is the text itself, because
+/// that is what the standard library prints.
+pub struct StartError(String);
 
 impl fmt::Debug for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        f.write_str(&self.0)
     }
+}
+
+impl StartError {
+    fn of(error: impl fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What the attribute's `cores = …` can be.
+pub trait CoresOption {
+    /// As a number of cores.
+    ///
+    /// # Errors
+    ///
+    /// When it is none.
+    fn cores(self) -> Result<Cores, ParseCoresError>;
+}
+
+impl CoresOption for &str {
+    fn cores(self) -> Result<Cores, ParseCoresError> {
+        self.parse()
+    }
+}
+
+impl CoresOption for usize {
+    fn cores(self) -> Result<Cores, ParseCoresError> {
+        Ok(Cores::Count(self))
+    }
+}
+
+impl CoresOption for Cores {
+    fn cores(self) -> Result<Cores, ParseCoresError> {
+        Ok(self)
+    }
+}
+
+/// What the body of a program on many cores can give.
+#[diagnostic::on_unimplemented(
+    message = "on many cores `main` returns `()` or `Result<(), E>`, and not `{Self}`",
+    note = "to collect what each core returns, use `Builder::cores(..).run(..)`"
+)]
+pub trait CoreOutcome {
+    /// Its error as text.
+    ///
+    /// # Errors
+    ///
+    /// When it is one.
+    fn outcome(self) -> Result<(), String>;
+}
+
+impl CoreOutcome for () {
+    fn outcome(self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<E: fmt::Debug> CoreOutcome for Result<(), E> {
+    fn outcome(self) -> Result<(), String> {
+        // As the standard library shows the error of a `main`.
+        self.map_err(|error| format!("{error:?}"))
+    }
+}
+
+/// Runs the body of a program once on each core.
+///
+/// # Errors
+///
+/// When the service cannot be launched, or one of its cores has failed.
+pub fn run_on<M, F>(cores: impl CoresOption, body: M) -> Outcome
+where
+    M: Fn() -> F + Sync,
+    F: Future<Output: CoreOutcome>,
+{
+    let cores = cores.cores().map_err(StartError::of)?;
+    let launched = Builder::new().cores(cores).run(|| async { body().await.outcome() });
+    launched.map(|_| ExitCode::SUCCESS).map_err(StartError::of)
 }
 
 /// Runs the body of a program.
@@ -24,7 +100,7 @@ impl fmt::Debug for StartError {
 ///
 /// When the runtime cannot be built.
 pub fn run<F: Future<Output: Termination>>(body: F) -> Outcome {
-    let runtime = Runtime::new().map_err(StartError)?;
+    let runtime = Runtime::new().map_err(StartError::of)?;
     Ok(runtime.block_on(body).report())
 }
 

@@ -8,6 +8,7 @@ use uring_sys_shim::{Features, KernelRing, Ring, RingConfig, SetupError};
 use crate::buf::PoolConfig;
 use crate::core::{Core, CoreConfig};
 use crate::driver::AnyRing;
+use crate::launch::{Cores, Launcher};
 use crate::runtime::Runtime;
 use crate::task::Inbox;
 
@@ -22,11 +23,23 @@ use crate::task::Inbox;
 /// ```
 #[must_use = "a builder does nothing unless `build` is called"]
 pub struct Builder {
-    ring: RingConfig,
+    settings: Settings,
     other: Option<Box<dyn Ring>>,
+}
+
+/// What many runtimes can be made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    ring: RingConfig,
     pool: PoolConfig,
     drain_timeout: Duration,
     spin: Duration,
+}
+
+impl From<Settings> for Builder {
+    fn from(settings: Settings) -> Self {
+        Self { settings, other: None }
+    }
 }
 
 impl Default for Builder {
@@ -38,60 +51,59 @@ impl Default for Builder {
 impl Builder {
     /// The defaults.
     pub fn new() -> Self {
-        Self {
+        Self::from(Settings {
             ring: RingConfig::default(),
-            other: None,
             pool: PoolConfig { buffer_bytes: 2048, buffers_start: 256, buffers_max: 4096 },
             drain_timeout: Duration::from_secs(5),
             spin: Duration::ZERO,
-        }
+        })
     }
 
     /// Entries of the submission queue, rounded up to a power of two and at most 32,768. Default 256. With more
     /// operations in one turn the queue is submitted in between.
     pub fn submissions(mut self, entries: u32) -> Self {
-        self.ring.submissions = entries.max(1);
+        self.settings.ring.submissions = entries.max(1);
         self
     }
 
     /// Entries of the completion queue, rounded up to a power of two, at most 65,536 and at least as many as
     /// submissions. Default 4,096. A queue that overflows is slow, and loses nothing.
     pub fn completions(mut self, entries: u32) -> Self {
-        self.ring.completions = entries.max(1);
+        self.settings.ring.completions = entries.max(1);
         self
     }
 
     /// Kernel threads at most for operations that need one: on files, and on anything that can block for ever. 0 is
     /// the kernel's default. Default 8 and 64.
     pub fn kernel_threads_max(mut self, files: u32, others: u32) -> Self {
-        self.ring.bounded_workers = files;
-        self.ring.unbounded_workers = others;
+        self.settings.ring.bounded_workers = files;
+        self.settings.ring.unbounded_workers = others;
         self
     }
 
     /// Bytes of a receive buffer of the pool, 64 to 1,048,576. Default 2,048.
     pub fn recv_buffer_bytes(mut self, bytes: u32) -> Self {
-        self.pool.buffer_bytes = bytes.clamp(64, 1 << 20);
+        self.settings.pool.buffer_bytes = bytes.clamp(64, 1 << 20);
         self
     }
 
     /// Receive buffers of the pool at first, 1 to 32,768. Default 256.
     pub fn recv_buffers(mut self, buffers: u16) -> Self {
-        self.pool.buffers_start = buffers.clamp(1, 1 << 15);
+        self.settings.pool.buffers_start = buffers.clamp(1, 1 << 15);
         self
     }
 
     /// Receive buffers of the pool at most, 1 to 32,768. Default 4,096. When all are in use, connections wait in
     /// line for the next one.
     pub fn recv_buffers_max(mut self, buffers: u16) -> Self {
-        self.pool.buffers_max = buffers.clamp(1, 1 << 15);
+        self.settings.pool.buffers_max = buffers.clamp(1, 1 << 15);
         self
     }
 
     /// How long the end of the runtime waits for operations that were cancelled. What has not completed by then is
     /// leaked, counted and reported once through `tracing`. Default 5 s.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.drain_timeout = timeout;
+        self.settings.drain_timeout = timeout;
         self
     }
 
@@ -102,14 +114,14 @@ impl Builder {
     /// that pays: when its last waits were shorter than twice this, and looking was not in vain of late. An idle core
     /// sleeps at once. See [`Stats::spins`](crate::Stats::spins).
     pub fn spin(mut self, limit: Duration) -> Self {
-        self.spin = limit.min(Duration::from_secs(1));
+        self.settings.spin = limit.min(Duration::from_secs(1));
         self
     }
 
     /// The kernel features that may be used where they are there. Default all. Fewer is for tests of what an older
     /// kernel does.
     pub fn features(mut self, allow: Features) -> Self {
-        self.ring.allow = allow;
+        self.settings.ring.allow = allow;
         self
     }
 
@@ -126,6 +138,32 @@ impl Builder {
         self
     }
 
+    /// A service of many cores with these values, each core with its own ring, buffers and limits. See
+    /// [`Launcher::run`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use uring_runtime::{Builder, Cores};
+    ///
+    /// Builder::new().cores(Cores::All).run(|| async {
+    ///     println!("core {} of {}", uring_runtime::core().index, uring_runtime::core().count);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the builder was given a [`ring`](Builder::ring), which one core alone can have.
+    pub fn cores(self, cores: impl Into<Cores>) -> Launcher {
+        assert!(
+            self.other.is_none(),
+            "uring: one ring cannot serve many cores; leave their rings to the builder"
+        );
+        Launcher::new(self.settings, cores.into())
+    }
+
     /// Makes the runtime, on and for the current thread.
     ///
     /// # Errors
@@ -139,21 +177,17 @@ impl Builder {
         let inbox = Inbox::claim().ok_or(BuildError::TooManyRuntimes)?;
         let ring = match self.other {
             Some(ring) => AnyRing::Other(ring),
-            None => AnyRing::Kernel(KernelRing::new(&self.ring).map_err(BuildError::Ring)?),
+            None => AnyRing::Kernel(KernelRing::new(&self.settings.ring).map_err(BuildError::Ring)?),
         };
-        let config = CoreConfig { pool: self.pool, drain_timeout: self.drain_timeout, spin: self.spin };
+        let Settings { pool, drain_timeout, spin, .. } = self.settings;
+        let config = CoreConfig { pool, drain_timeout, spin };
         Core::new(ring, inbox, config).map(Runtime::from_core).map_err(BuildError::Resources)
     }
 }
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("ring", &self.ring)
-            .field("pool", &self.pool)
-            .field("drain_timeout", &self.drain_timeout)
-            .field("spin", &self.spin)
-            .finish_non_exhaustive()
+        self.settings.fmt(f)
     }
 }
 

@@ -10,6 +10,7 @@ mod audit;
 mod builder;
 mod core;
 mod driver;
+mod launch;
 mod panics;
 mod remote;
 mod runtime;
@@ -19,6 +20,7 @@ pub mod buf;
 pub mod fs;
 pub mod io;
 pub mod oracle;
+pub mod signal;
 pub mod sync;
 pub mod task;
 pub mod time;
@@ -29,6 +31,9 @@ pub mod fuzz;
 
 pub use audit::Audit;
 pub use builder::{BuildError, Builder};
+pub use launch::{
+    CoreId, Cores, LaunchError, Launcher, ParseCoresError, core, shutdown, shutdown_token, spawn_on,
+};
 pub use remote::{Handle, RemoteJoinHandle};
 pub use runtime::{Runtime, is_running, stats};
 pub use stats::Stats;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use uring_sys_shim::Features;
 
@@ -10,7 +11,7 @@ use crate::audit::Audit;
 use crate::core::{Core, with_current};
 use crate::remote::Handle;
 use crate::stats::Stats;
-use crate::{BuildError, Builder};
+use crate::{BuildError, Builder, launch};
 
 /// A runtime on the thread that made it.
 ///
@@ -67,6 +68,23 @@ impl Runtime {
     #[must_use]
     pub fn features(&self) -> Features {
         self.core.features()
+    }
+
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
+    /// Ends the runtime in order: see [`shutdown`](crate::shutdown()). Its listeners refuse, its
+    /// [`shutdown_token`](crate::shutdown_token) is cancelled, and its tasks go on until they have ended or the deadline has
+    /// passed. Says how many operations had to be leaked. Returns 100 ms after the deadline at the latest.
+    ///
+    /// # Panics
+    ///
+    /// When a runtime runs on this thread already.
+    pub fn shutdown_within(self, deadline: Duration) -> usize {
+        self.core.begin_shutdown(deadline);
+        self.core.run(pin!(launch::finish(&self.core)));
+        self.core.end()
     }
 
     /// Ends the runtime as dropping it does, and says how many operations had to be leaked: 0 unless one did not

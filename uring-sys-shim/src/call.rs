@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::fcntl::OFlag;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::sockopt;
 use nix::sys::socket::{
@@ -35,6 +36,8 @@ pub enum Call<'a> {
     NoDelay(BorrowedFd<'a>),
     /// `eventfd(2)`, close-on-exec. Answered by [`Reply::Descriptor`].
     EventFd,
+    /// `pipe2(2)`, close-on-exec. Answered by [`Reply::Pipe`].
+    Pipe,
     /// `PR_SET_TIMERSLACK` of `prctl(2)`: by how many nanoseconds the kernel may let this thread's timers be late.
     /// Answered by [`Reply::Nanos`], the slack before.
     TimerSlack(u64),
@@ -60,6 +63,8 @@ pub enum Reply {
     Done,
     /// A new descriptor.
     Descriptor(OwnedFd),
+    /// The ends of a pipe: to read from, and to write to.
+    Pipe(OwnedFd, OwnedFd),
     /// An address.
     Address(SocketAddr),
     /// An option that is on or off.
@@ -130,6 +135,10 @@ pub(crate) fn make(call: Call<'_>) -> io::Result<Reply> {
             let before = nix::sys::prctl::get_timerslack()?;
             nix::sys::prctl::set_timerslack(nanos)?;
             Reply::Nanos(before as u64)
+        }
+        Call::Pipe => {
+            let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+            Reply::Pipe(reader, writer)
         }
         Call::EventFd => Reply::Descriptor(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?.into()),
     })

@@ -13,6 +13,7 @@ mod ring;
 
 mod buf_ring;
 mod call;
+mod cpu;
 mod cqe;
 mod enter;
 mod error;
@@ -25,6 +26,7 @@ mod sqe;
 
 pub use buf_ring::BufRing;
 pub use call::{Call, RawAddress, Reply, SocketOption, monotonic_nanos, notify};
+pub use cpu::{cpu_quota, pin_to_cpu, usable_cpus};
 pub use cqe::Cqe;
 pub use error::{Cause, SetupError, Step};
 pub use features::Features;

@@ -46,6 +46,17 @@ impl Entry {
         }
     }
 
+    /// A test runs on one core.
+    fn allow(self, options: Options) -> Result<Options, Fault> {
+        match (self, &options.cores) {
+            (Entry::Test, Some(cores)) => {
+                let text = "#[uring::test] runs on one core; launch more with `Builder::cores`";
+                Err(Fault::new(cores.start - 2, text.to_owned()))
+            }
+            _ => Ok(options),
+        }
+    }
+
     /// The function of `macro_support` that runs the body.
     fn runner(self) -> &'static str {
         match self {
@@ -61,14 +72,16 @@ pub(crate) fn expand(entry: Entry, attribute: TokenStream, item: TokenStream) ->
     let item = open_body(item);
     let mut emitted = TokenStream::new();
     // A bad option must not hide the function: the defaults take its place, so that the only error is the option's.
-    let options = options(entry.name(), &kinds(&attribute)).unwrap_or_else(|fault| {
+    let options = options(entry.name(), &kinds(&attribute)).and_then(|options| entry.allow(options));
+    let options = options.unwrap_or_else(|fault| {
         emitted.extend(compile_error(&fault, &attribute));
         Options::default()
     });
     match shape(entry.name(), &kinds(&item)).and_then(|shape| entry.check(shape, &item)) {
         Ok(shape) => {
             let path = crate_path(&options, &attribute);
-            emitted.extend(function(entry, path, &item, shape));
+            let cores = options.cores.map(|range| attribute[range].to_vec());
+            emitted.extend(function(entry, path, cores, &item, shape));
         }
         Err(fault) => {
             emitted.extend(compile_error(&fault, &item));
@@ -121,7 +134,13 @@ fn crate_path(options: &Options, attribute: &[TokenTree]) -> TokenStream {
 }
 
 /// The function without `async`, whose body runs the inner `async fn`.
-fn function(entry: Entry, crate_path: TokenStream, item: &[TokenTree], shape: Shape) -> TokenStream {
+fn function(
+    entry: Entry,
+    crate_path: TokenStream,
+    cores: Option<Vec<TokenTree>>,
+    item: &[TokenTree],
+    shape: Shape,
+) -> TokenStream {
     let body_name = Ident::new("__uring_body", Span::call_site());
     let signature = &item[shape.signature];
 
@@ -130,9 +149,20 @@ fn function(entry: Entry, crate_path: TokenStream, item: &[TokenTree], shape: Sh
     block.extend(signature.iter().cloned());
     block.extend([item[shape.body].clone()]);
     block.extend(crate_path.clone());
-    block.extend(path(&["macro_support", entry.runner()]));
-    let future = [TokenTree::from(body_name), group(Delimiter::Parenthesis, TokenStream::new())];
-    block.extend([group(Delimiter::Parenthesis, future.into_iter().collect())]);
+    let arguments = match cores {
+        // On many cores the body is called once on each.
+        Some(cores) => {
+            block.extend(path(&["macro_support", "run_on"]));
+            cores.into_iter().chain([mark(',', Spacing::Alone), TokenTree::from(body_name)]).collect()
+        }
+        None => {
+            block.extend(path(&["macro_support", entry.runner()]));
+            [TokenTree::from(body_name), group(Delimiter::Parenthesis, TokenStream::new())]
+                .into_iter()
+                .collect()
+        }
+    };
+    block.extend([group(Delimiter::Parenthesis, arguments)]);
 
     let mut function = TokenStream::new();
     if let Entry::Test = entry {

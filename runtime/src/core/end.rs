@@ -70,7 +70,7 @@ impl Core {
         // What was queued before is submitted first: closes and writes that the kernel does at once are done by then,
         // and the cancel does not find them.
         self.wind_up();
-        let timeout = u64::try_from(self.config.drain_timeout.as_nanos()).unwrap_or(u64::MAX);
+        let timeout = u64::try_from(self.drain_timeout().as_nanos()).unwrap_or(u64::MAX);
         let deadline = self.now().saturating_add(timeout);
         loop {
             let left = self.driver.borrow().in_flight();

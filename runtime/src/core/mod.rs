@@ -4,11 +4,12 @@
 //! users runs while the driver is borrowed. The loop is in [`turn`], the end in [`end`].
 
 mod end;
+mod farewell;
 mod place;
 mod spin;
 mod turn;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -23,12 +24,14 @@ use crate::audit::Audit;
 use crate::buf::{Pool, PoolConfig};
 use crate::driver::{Abandoned, AnyRing, Driver, Key, Polled};
 use crate::io::Inlet;
+use crate::launch::Member;
 use crate::op::bell::Listen;
 use crate::op::{OnDrop, Operation};
 use crate::stats::Stats;
 use crate::task::{Address, Bell, Inbox, Tasks, Waiter};
 use crate::time::Timers;
 
+use farewell::Farewell;
 use spin::Spin;
 
 pub(crate) use place::{current_id, with_current};
@@ -65,6 +68,9 @@ pub(crate) struct Core {
     /// Sockets and files that are open on this core.
     descriptors: Cell<u64>,
     phase: Cell<Phase>,
+    farewell: Farewell,
+    /// Which core of a service it is.
+    member: OnceCell<Member>,
     spin: Cell<Spin>,
     config: CoreConfig,
 }
@@ -98,6 +104,8 @@ impl Core {
             starved: RefCell::default(),
             descriptors: Cell::new(0),
             phase: Cell::new(Phase::Open),
+            farewell: Farewell::default(),
+            member: OnceCell::new(),
             spin: Cell::new(Spin::new(spin_nanos)),
             config,
         });
@@ -137,6 +145,17 @@ impl Core {
     #[inline]
     pub(crate) fn id(&self) -> u16 {
         self.inbox.id()
+    }
+
+    /// The core is one of a service from now on.
+    pub(crate) fn joins(&self, member: Member) {
+        let joined = self.member.set(member);
+        debug_assert!(joined.is_ok(), "a core is launched once");
+    }
+
+    /// Which core of a service it is, if it was launched as one.
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.member.get()
     }
 
     /// What errands are sent to.

@@ -62,6 +62,7 @@ impl Core {
             self.tasks.borrow_mut().after(ran);
             self.fire_timers();
             self.feed_starved();
+            self.look_for_the_last_task();
             self.exchange();
             self.settle();
         }

@@ -36,6 +36,8 @@ pub(crate) struct Backlog {
     shortage: Cell<Shortage>,
     armed: Cell<Option<Key>>,
     stopping: Cell<bool>,
+    /// The core shuts down: who asks is told, when nothing waits any more.
+    refusing: Cell<bool>,
     /// The listener is gone: what still arrives is closed.
     unwanted: Cell<bool>,
     waiter: Cell<Waiter>,
@@ -86,6 +88,15 @@ impl Backlog {
         self.waiter.take().wake();
     }
 
+    /// From here on no connection is accepted: the kernel refuses them when the listener is closed.
+    pub(crate) fn refuse(&self) {
+        self.refusing.set(true);
+        if let Some(key) = self.armed.get() {
+            self.fd.core().cancel(key);
+        }
+        self.waiter.take().wake();
+    }
+
     fn take(&self) -> Option<io::Result<OwnedFd>> {
         let mut shortage = self.shortage.get();
         if let Some(connection) = self.accepted.borrow_mut().pop_front() {
@@ -94,6 +105,9 @@ impl Backlog {
                 self.shortage.set(shortage);
             }
             return Some(Ok(connection));
+        }
+        if self.refusing.get() {
+            return Some(Err(io::Error::other(ShutDown)));
         }
         let error = self.error.take()?;
         if !is_shortage(&error) {
@@ -105,6 +119,18 @@ impl Backlog {
     }
 }
 
+/// The core is shutting down and accepts no connection any more: what is in the error of an `accept` then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutDown;
+
+impl std::fmt::Display for ShutDown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the runtime is shutting down and accepts no connection any more")
+    }
+}
+
+impl std::error::Error for ShutDown {}
+
 /// The accepting side of a listening socket, as its listener owns it. Dropping it closes what nobody has taken.
 pub struct Acceptor(Rc<Backlog>);
 
@@ -112,17 +138,24 @@ impl Acceptor {
     /// The accepting side of a socket that listens.
     #[must_use]
     pub fn new(fd: Fd) -> Self {
-        Self(Rc::new(Backlog {
+        let backlog = Rc::new(Backlog {
             fd,
             accepted: RefCell::default(),
             error: Cell::new(None),
             shortage: Cell::default(),
             armed: Cell::new(None),
             stopping: Cell::new(false),
+            refusing: Cell::new(false),
             unwanted: Cell::new(false),
             waiter: Cell::default(),
             line: Line::default(),
-        }))
+        });
+        if backlog.fd.core().shutdown_until().is_some() {
+            backlog.refuse();
+        } else {
+            backlog.fd.core().listens(&backlog);
+        }
+        Self(backlog)
     }
 
     /// Waits for a connection.
@@ -130,7 +163,8 @@ impl Acceptor {
     /// # Errors
     ///
     /// The errno of `accept4(2)`. That of a shortage, such as `EMFILE` when no descriptor is free, comes at most once a
-    /// second; in between and afterwards it tries again by itself, after a pause of 1 to 100 ms.
+    /// second; in between and afterwards it tries again by itself, after a pause of 1 to 100 ms. When the runtime shuts
+    /// down, [`ShutDown`] comes after the connections that were accepted before.
     ///
     /// # Cancel safety
     ///

@@ -12,7 +12,7 @@ mod sender;
 mod shortage;
 mod socket;
 
-pub use acceptor::Acceptor;
+pub use acceptor::{Acceptor, ShutDown};
 pub use fd::Fd;
 pub use read::{Read, ReadExact};
 pub use receiver::{Receiver, Recv};

@@ -1,5 +1,7 @@
 //! A runtime as other threads know it.
 
+use std::time::Duration;
+
 use super::join::{Remote, RemoteJoinHandle};
 use super::outcome::{Outcome, Promise};
 use crate::core::Core;
@@ -60,5 +62,11 @@ impl Handle {
         // Refused, it is dropped here, and its promise says that the task was cancelled.
         drop(task::send(self.0, errand));
         RemoteJoinHandle::new(outcome)
+    }
+
+    /// Shuts that one core down: see [`shutdown`](crate::shutdown()), which does so for all cores of a service.
+    pub fn shutdown(&self, deadline: Duration) {
+        // A core that has ended needs no telling.
+        drop(task::send(self.0, Box::new(move || Core::current().begin_shutdown(deadline))));
     }
 }

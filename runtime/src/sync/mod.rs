@@ -6,6 +6,7 @@
 //! | send many values from one thread to one | [`spsc`] |
 //! | let each core of a service send to each other | [`mesh`] |
 //! | send one value, such as an answer | [`oneshot`] |
+//! | tell tasks to stop | [`CancellationToken`] |
 //! | start something on another core | [`Handle::spawn`](crate::Handle::spawn) |
 //! | broadcast, watch, notify, limit between cores | `tokio::sync` with default features off: it needs no tokio runtime |
 //!
@@ -20,6 +21,7 @@ mod patience;
 mod prims;
 mod sleeper;
 mod slots;
+mod token;
 
 pub mod mesh;
 pub mod mpsc;
@@ -27,3 +29,4 @@ pub mod oneshot;
 pub mod spsc;
 
 pub use error::{RecvError, SendError, TryRecvError, TrySendError};
+pub use token::{CancellationToken, Cancelled, DropGuard};

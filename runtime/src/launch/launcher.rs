@@ -1,0 +1,212 @@
+//! Starting the cores of a service together, and waiting for them.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::cores::Cores;
+use super::error::LaunchError;
+use super::serve::serve;
+use super::service::{CoreId, Member};
+use super::signals;
+use crate::Builder;
+use crate::builder::Settings;
+use crate::remote::Handle;
+
+/// Launches a service on many cores: see [`Builder::cores`].
+#[must_use = "a launcher does nothing unless `run` is called"]
+#[derive(Debug)]
+pub struct Launcher {
+    settings: Settings,
+    cores: Cores,
+    grace: Duration,
+    signals: Signals,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signals {
+    ShutDown,
+    Left,
+}
+
+/// What a core's thread tells the launcher.
+enum Report<T, E> {
+    Ready(usize, Handle),
+    Refused(LaunchError<E>),
+    Ended(usize, Option<T>),
+    Failed(LaunchError<E>),
+}
+
+impl Launcher {
+    pub(crate) fn new(settings: Settings, cores: Cores) -> Self {
+        Self { settings, cores, grace: Duration::from_secs(10), signals: Signals::ShutDown }
+    }
+
+    /// How long the cores have to finish when a signal or the failure of one of them ends the service. Default 10 s.
+    pub fn grace(mut self, deadline: Duration) -> Self {
+        self.grace = deadline;
+        self
+    }
+
+    /// Leaves SIGINT and SIGTERM as they are. By default the first of them shuts the service down within
+    /// [`grace`](Launcher::grace), and a second one ends the process as if nobody handled it.
+    pub fn leave_signals(mut self) -> Self {
+        self.signals = Signals::Left;
+        self
+    }
+
+    /// Runs `main` once on each core, and waits until all of them have ended. Gives what they returned, by core; `None` for
+    /// one that was not done when the deadline of a shutdown had passed.
+    ///
+    /// All cores are set up before the first `main` starts, so that [`spawn_on`](crate::spawn_on) reaches every core from
+    /// the beginning. A core ends when its main has returned, and then drops the tasks that it has left, unless the service
+    /// is shutting down, which waits for them.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError`]: the first core that could not be started, has failed or has panicked. The others were shut down in
+    /// order by then.
+    ///
+    /// # Panics
+    ///
+    /// Within a runtime.
+    pub fn run<M, F, T, E>(self, main: M) -> Result<Vec<Option<T>>, LaunchError<E>>
+    where
+        M: Fn() -> F + Sync,
+        F: Future<Output = Result<T, E>>,
+        T: Send,
+        E: Send,
+    {
+        assert!(
+            !crate::is_running(),
+            "uring: a runtime runs on this thread already; launch from outside of it"
+        );
+        let usable =
+            uring_sys_shim::usable_cpus().map_err(|error| LaunchError::Thread { core: 0, cpu: 0, error })?;
+        let cpus = self
+            .cores
+            .place(&usable, uring_sys_shim::cpu_quota())
+            .map_err(|shortage| LaunchError::shortage(&shortage))?;
+        let (reports, reported) = channel();
+        thread::scope(|scope| {
+            let mut starts = Vec::with_capacity(cpus.len());
+            for (index, &cpu) in cpus.iter().enumerate() {
+                let (start, started) = channel();
+                // One core is enough to hear of signals.
+                let grace = (index == 0 && self.signals == Signals::ShutDown).then_some(self.grace);
+                let settings = self.settings.clone();
+                let core = CoreThread { index, cpu, settings, grace, reports: reports.clone(), started };
+                let main = &main;
+                thread::Builder::new()
+                    .name(format!("uring-core-{index}"))
+                    .spawn_scoped(scope, move || core.run(main))
+                    .map_err(|error| LaunchError::Thread { core: index, cpu, error })?;
+                starts.push(start);
+            }
+            drop(reports);
+            let handles = start(&reported, &starts, &cpus)?;
+            self.wait(&reported, &handles)
+        })
+    }
+
+    /// Waits until all cores have ended. The first failure shuts the others down.
+    fn wait<T, E>(
+        &self,
+        reported: &Receiver<Report<T, E>>,
+        handles: &[Handle],
+    ) -> Result<Vec<Option<T>>, LaunchError<E>> {
+        let mut outputs: Vec<Option<T>> = handles.iter().map(|_| None).collect();
+        let mut failure = None;
+        for report in reported {
+            match report {
+                Report::Ended(index, output) => outputs[index] = output,
+                Report::Failed(error) => {
+                    handles.iter().for_each(|handle| handle.shutdown(self.grace));
+                    failure.get_or_insert(error);
+                }
+                Report::Ready(..) | Report::Refused(_) => unreachable!("invariant: all cores have started"),
+            }
+        }
+        failure.map_or(Ok(outputs), Err)
+    }
+}
+
+/// Waits until all cores are set up, and then lets all of them run. When one could not be set up the others end, because
+/// nobody starts them.
+fn start<T, E>(
+    reported: &Receiver<Report<T, E>>,
+    starts: &[Sender<Arc<[Handle]>>],
+    cpus: &[usize],
+) -> Result<Vec<Handle>, LaunchError<E>> {
+    let mut handles: Vec<Option<Handle>> = cpus.iter().map(|_| None).collect();
+    for _ in cpus {
+        match reported.recv() {
+            Ok(Report::Ready(index, handle)) => handles[index] = Some(handle),
+            Ok(Report::Refused(error)) => return Err(error),
+            _ => unreachable!("invariant: each core first says whether it is set up"),
+        }
+    }
+    let handles: Vec<Handle> = handles.into_iter().flatten().collect();
+    let cores: Arc<[Handle]> = handles.clone().into();
+    for start in starts {
+        // A thread that is gone has reported why.
+        let _ = start.send(Arc::clone(&cores));
+    }
+    Ok(handles)
+}
+
+/// What the thread of a core begins with.
+struct CoreThread<T, E> {
+    index: usize,
+    cpu: usize,
+    settings: Settings,
+    /// Set on the core that hears of signals: how long the service has then.
+    grace: Option<Duration>,
+    reports: Sender<Report<T, E>>,
+    started: Receiver<Arc<[Handle]>>,
+}
+
+impl<T, E> CoreThread<T, E> {
+    fn run<M, F>(self, main: &M)
+    where
+        M: Fn() -> F,
+        F: Future<Output = Result<T, E>>,
+    {
+        let Self { index, cpu, settings, grace, reports, started } = self;
+        // The launcher reads reports until the last thread has ended, or has given up.
+        let report = |report| drop(reports.send(report));
+        if let Err(error) = uring_sys_shim::pin_to_cpu(cpu) {
+            return report(Report::Refused(LaunchError::Thread { core: index, cpu, error }));
+        }
+        let runtime = match Builder::from(settings).build() {
+            Ok(runtime) => runtime,
+            Err(error) => return report(Report::Refused(LaunchError::Build { core: index, error })),
+        };
+        report(Report::Ready(index, runtime.handle()));
+        let Ok(cores) = started.recv() else { return };
+        let id = CoreId { index, count: cores.len(), cpu: Some(cpu) };
+        runtime.core().joins(Member { id, cores });
+        let served = panic::catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                let signals = grace.map(signals::watch);
+                let output = serve(runtime.core(), async { main().await }).await;
+                drop(signals);
+                output
+            })
+        }));
+        report(match served {
+            Ok(Some(Ok(output))) => Report::Ended(index, Some(output)),
+            Ok(None) => Report::Ended(index, None),
+            Ok(Some(Err(error))) => Report::Failed(LaunchError::Failed { core: index, error }),
+            Err(payload) => Report::Failed(LaunchError::Panicked { core: index, message: text(&*payload) }),
+        });
+    }
+}
+
+fn text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "not with a text".to_owned())
+}

@@ -1,0 +1,166 @@
+//! A service on many cores: how it starts, what its cores know of each other, and how it ends.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use uring::net::{TcpListener, TcpListenerOptions};
+use uring::{Cores, LaunchError, core, shutdown, shutdown_token, spawn, spawn_on, time};
+
+use crate::kit::without_panic_messages;
+use crate::support::{alone, builder, dial, watched};
+
+const THREE: Cores = Cores::Oversubscribed(3);
+type Nothing = Result<(), io::Error>;
+
+#[test]
+fn main_runs_once_on_each_core_and_what_it_returns_comes_back_by_core() {
+    watched(|_| {
+        let threads = Mutex::new(BTreeSet::new());
+        let outputs = builder().cores(THREE).run(|| async {
+            let name = thread::current().name().map(str::to_owned);
+            threads.lock().unwrap().insert(name);
+            assert_eq!(core().count, 3);
+            assert!(core().cpu.is_some());
+            io::Result::Ok(core().index * 10)
+        });
+        assert_eq!(outputs.unwrap(), [Some(0), Some(10), Some(20)]);
+        let names = threads.into_inner().unwrap().into_iter().flatten().collect::<Vec<_>>();
+        assert_eq!(names, ["uring-core-0", "uring-core-1", "uring-core-2"]);
+    });
+}
+
+#[test]
+fn every_core_is_reached_from_the_first_moment_of_every_main() {
+    watched(|_| {
+        // The break: `start` sends the handles that are known when the first core is ready.
+        let outputs = builder().cores(THREE).run(|| async {
+            let mut sum = 0;
+            for other in 0..core().count {
+                sum += spawn_on(other, || async { core().index }).await.map_err(io::Error::from)?;
+            }
+            // Nobody leaves before all have been asked.
+            time::sleep(Duration::from_millis(200)).await;
+            io::Result::Ok(sum)
+        });
+        assert_eq!(outputs.unwrap(), [Some(3); 3]);
+    });
+}
+
+#[test]
+fn an_error_of_one_core_shuts_the_others_down_and_names_the_core() {
+    watched(|_| {
+        let told = AtomicUsize::new(0);
+        let error = builder().cores(THREE).run(|| async {
+            if core().index == 1 {
+                return Err(io::Error::other("the second core has had enough"));
+            }
+            // The break: the loop over `handles` in `Launcher::wait` goes.
+            shutdown_token().cancelled().await;
+            told.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+        let error = error.unwrap_err();
+        assert_eq!(error.to_string(), "core 1: the second core has had enough");
+        assert!(matches!(error, LaunchError::Failed { core: 1, .. }), "{error:?}");
+        assert_eq!(told.into_inner(), 2);
+    });
+}
+
+#[test]
+fn a_panic_of_one_core_shuts_the_others_down_and_comes_back_with_its_text() {
+    without_panic_messages();
+    watched(|_| {
+        let error = builder().cores(THREE).run(|| async {
+            assert_ne!(core().index, 2, "not this one");
+            shutdown_token().cancelled().await;
+            Nothing::Ok(())
+        });
+        let text = error.unwrap_err().to_string();
+        assert!(text.starts_with("core 2 panicked:") && text.contains("not this one"), "{text}");
+    });
+}
+
+#[test]
+fn asking_for_more_cores_than_there_are_is_an_error_that_says_what_to_do() {
+    watched(|_| {
+        let error = builder().cores(100_000).run(|| async { Nothing::Ok(()) }).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("100000 cores were asked for") && text.contains("Oversubscribed"), "{text}");
+        let error = builder().cores(0).run(|| async { Nothing::Ok(()) }).unwrap_err();
+        assert!(error.to_string().contains("ask for one at least"), "{error}");
+    });
+}
+
+#[test]
+fn a_core_that_cannot_be_built_ends_the_launch_before_any_main_runs() {
+    // Alone, because it takes every place that there is.
+    alone(|_| {
+        let ran = AtomicUsize::new(0);
+        // No kernel has room for that many runtimes: the places end first.
+        let error =
+            builder().submissions(8).completions(8).recv_buffers(1).cores(Cores::Oversubscribed(1100));
+        let error = error.run(|| async {
+            ran.fetch_add(1, Ordering::SeqCst);
+            Nothing::Ok(())
+        });
+        assert!(matches!(error.unwrap_err(), LaunchError::Build { .. } | LaunchError::Thread { .. }));
+        assert_eq!(ran.into_inner(), 0);
+    });
+}
+
+#[test]
+fn listeners_of_all_cores_share_a_port_and_a_shutdown_ends_them_and_lets_open_connections_see_their_end() {
+    watched(|_| {
+        let (port, served) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let peers = Mutex::new(Vec::new());
+        let outputs = builder().cores(Cores::Oversubscribed(2)).run(|| async {
+            // Core 0 takes a port that is free, and the other one shares it.
+            let listener = if core().index == 0 {
+                let listener = TcpListenerOptions::new().reuse_port(true).bind("127.0.0.1:0").await?;
+                port.store(listener.local_addr()?.port().into(), Ordering::SeqCst);
+                listener
+            } else {
+                while port.load(Ordering::SeqCst) == 0 {
+                    time::sleep(Duration::from_millis(1)).await;
+                }
+                let address = format!("127.0.0.1:{}", port.load(Ordering::SeqCst));
+                TcpListenerOptions::new().reuse_port(true).bind(address).await?
+            };
+            if core().index == 1 {
+                let address = listener.local_addr()?;
+                let dialled = thread::spawn(move || (0..32).map(|_| dial(address)).collect::<Vec<_>>());
+                while served.load(Ordering::SeqCst) < 32 {
+                    accept_for(&listener, &served).await?;
+                }
+                peers.lock().unwrap().extend(dialled.join().unwrap());
+                shutdown(Duration::from_millis(300));
+            }
+            loop {
+                // The break: `refuse` does not wake.
+                if let Err(error) = accept_for(&listener, &served).await {
+                    assert!(error.to_string().contains("shutting down"), "{error}");
+                    return io::Result::Ok(());
+                }
+            }
+        });
+        assert_eq!(outputs.unwrap(), [Some(()), Some(())]);
+        for mut peer in peers.into_inner().unwrap() {
+            assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0, "the end of the stream");
+        }
+    });
+}
+
+/// Accepts for a moment: each connection is served by a task that waits for bytes for ever.
+async fn accept_for(listener: &TcpListener, served: &AtomicUsize) -> io::Result<()> {
+    let Ok(accepted) = time::timeout(Duration::from_millis(5), listener.accept()).await else {
+        return Ok(());
+    };
+    let (stream, _) = accepted?;
+    served.fetch_add(1, Ordering::SeqCst);
+    drop(spawn(async move { while stream.recv().await.is_ok_and(|bytes| !bytes.is_empty()) {} }));
+    Ok(())
+}
