@@ -1,53 +1,107 @@
-//! A TCP echo server: `echo 127.0.0.1:7000`.
+//! A TCP echo server on as many cores as you like: `echo 127.0.0.1:7000 --cores all`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example")]
 
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use uring::net::{TcpListener, TcpStream};
+use uring::net::{ShutDown, TcpListenerOptions, TcpStream};
+use uring::{Builder, Cores};
 
 const HELP: &str = "\
-Usage: echo [ADDRESS]
+Usage: echo [ADDRESS] [--cores N|all]
 
 Sends back whatever a TCP client sends. ADDRESS is an IP address and a port, 127.0.0.1:7000 unless given; port 0 takes
-a free one. Prints `listening on ADDRESS` when it is ready, and runs until it is killed.";
+a free one. Runs on one core unless told otherwise; the kernel spreads the connections over the cores. Prints
+`listening on ADDRESS` when it is ready. Ctrl-C and SIGTERM end it in order.";
 
-/// Sends back the very buffers that the kernel filled.
+/// Sends back the very buffers that the kernel filled, until the client ends the connection or the server shuts down.
 async fn serve(stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    loop {
-        let received = stream.recv().await?;
+    let shutdown = uring::shutdown_token();
+    while let Some(received) = shutdown.run_until_cancelled(stream.recv()).await {
+        let received = received?;
         if received.is_empty() {
-            return Ok(());
+            break;
         }
         stream.write_all(received).await.into_result()?;
     }
+    Ok(())
 }
 
-async fn listen(address: &str) -> io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
-    println!("listening on {}", listener.local_addr()?);
+/// Serves on this core, and with `on_ready` says where.
+async fn listen(address: String, on_ready: impl FnOnce(SocketAddr)) -> io::Result<()> {
+    let listener = TcpListenerOptions::new().reuse_port(uring::core().count > 1).bind(address).await?;
+    on_ready(listener.local_addr()?);
     loop {
-        let (stream, peer) = listener.accept().await?;
-        drop(uring::spawn(async move {
-            if let Err(error) = serve(stream).await {
-                eprintln!("{peer}: {error}");
-            }
-        }));
+        match listener.accept().await {
+            Ok((stream, peer)) => drop(uring::spawn(async move {
+                if let Err(error) = serve(stream).await {
+                    eprintln!("{peer}: {error}");
+                }
+            })),
+            Err(error) if error.get_ref().is_some_and(|cause| cause.is::<ShutDown>()) => return Ok(()),
+            Err(error) => return Err(error),
+        }
     }
 }
 
-#[uring::main]
-async fn main() -> ExitCode {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7000".to_owned());
-    if address == "--help" || address == "-h" {
-        println!("{HELP}");
-        return ExitCode::SUCCESS;
+/// The main of each core. The first one binds, which gives port 0 a number, and starts the others there.
+async fn main_of_a_core(address: String) -> io::Result<()> {
+    if uring::core().index > 0 {
+        uring::shutdown_token().cancelled().await;
+        return Ok(());
     }
-    match listen(&address).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    let start_others = |bound: SocketAddr| {
+        for core in 1..uring::core().count {
+            drop(uring::spawn_on(core, move || async move {
+                if let Err(error) = listen(bound.to_string(), |_| ()).await {
+                    eprintln!("core {core}: {error}");
+                }
+            }));
+        }
+        println!("listening on {bound}");
+    };
+    listen(address, start_others).await
+}
+
+/// The address and the number of cores, as the arguments say.
+fn arguments() -> Result<(String, Cores), String> {
+    let (mut address, mut cores) = ("127.0.0.1:7000".to_owned(), Cores::Count(1));
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--help" | "-h" => return Err(HELP.to_owned()),
+            "--cores" => {
+                let text = arguments.next().unwrap_or_default();
+                cores = text.parse().map_err(|error| format!("--cores: {error}"))?;
+            }
+            _ => address = argument,
+        }
+    }
+    Ok((address, cores))
+}
+
+fn main() -> ExitCode {
+    let (address, cores) = match arguments() {
+        Ok(arguments) => arguments,
+        Err(text) if text == HELP => {
+            println!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(text) => {
+            eprintln!("echo: {text}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match Builder::new().cores(cores).run(|| main_of_a_core(address.clone())) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(uring::LaunchError::Failed { error, .. }) => {
             eprintln!("echo: {address}: {error}");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("echo: {error}");
             ExitCode::FAILURE
         }
     }

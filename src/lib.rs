@@ -87,8 +87,8 @@ pub use uring_runtime::time;
 /// TCP.
 pub mod net {
     pub use uring_net::{
-        OwnedReadHalf, OwnedWriteHalf, ReuniteError, ShutDown, TcpListener, TcpListenerOptions, TcpStream,
-        ToSocketAddrs,
+        DetachedTcpStream, OwnedReadHalf, OwnedWriteHalf, ReuniteError, ShutDown, TcpListener,
+        TcpListenerOptions, TcpStream, ToSocketAddrs,
     };
 }
 

@@ -13,7 +13,7 @@ mod stream;
 pub use address::ToSocketAddrs;
 pub use listener::{TcpListener, TcpListenerOptions};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
-pub use stream::TcpStream;
+pub use stream::{DetachedTcpStream, TcpStream};
 
 /// What is in the error of an `accept` when the runtime shuts down.
 pub use uring_runtime::io::ShutDown;

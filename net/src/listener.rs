@@ -34,11 +34,12 @@ pub struct TcpListener {
 pub struct TcpListenerOptions {
     backlog: i32,
     reuse_port: bool,
+    incoming_cpu: bool,
 }
 
 impl Default for TcpListenerOptions {
     fn default() -> Self {
-        Self { backlog: BACKLOG, reuse_port: false }
+        Self { backlog: BACKLOG, reuse_port: false, incoming_cpu: false }
     }
 }
 
@@ -64,6 +65,15 @@ impl TcpListenerOptions {
         self
     }
 
+    /// As [`reuse_port`](TcpListenerOptions::reuse_port), and among the cores of one service each takes the connections that
+    /// its own processor receives, where there are any (`SO_INCOMING_CPU`). It pays where the network card spreads
+    /// connections over the processors; where one processor receives all, its core gets all.
+    #[must_use]
+    pub fn incoming_cpu(mut self, on: bool) -> Self {
+        self.incoming_cpu = on;
+        self
+    }
+
     /// Binds and listens.
     ///
     /// # Errors
@@ -77,8 +87,11 @@ impl TcpListenerOptions {
         first(address, async |address| {
             let socket = Socket::tcp(address)?;
             socket.set(Option::ReuseAddress(true))?;
-            if self.reuse_port {
+            if self.reuse_port || self.incoming_cpu {
                 socket.set(Option::ReusePort(true))?;
+            }
+            if let Some(cpu) = uring_runtime::core().cpu.filter(|_| self.incoming_cpu) {
+                socket.set(Option::IncomingCpu(cpu))?;
             }
             socket.bind(address)?;
             socket.listen(self.backlog)?;
@@ -138,6 +151,9 @@ impl TcpListener {
     /// When descriptors or memory are short (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`), the error is given at most once a
     /// second, to be logged: go on accepting, in a loop as it stands. It tries again by itself, 1 ms later at first and
     /// 100 ms at most, and connections wait in the kernel's backlog until then; none is closed to make room.
+    ///
+    /// When the runtime shuts down, the error is [`ShutDown`](crate::ShutDown), after the connections that were accepted
+    /// before.
     ///
     /// # Cancel safety
     ///

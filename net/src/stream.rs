@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use uring_runtime::buf::{BufResult, IoBuf, IoBufMut, RecvBuf};
-use uring_runtime::io::{Option, Receiver, Sender, Socket};
+use uring_runtime::io::{Option, Parcel, Receiver, Sender, Socket};
+use uring_runtime::{Handle, RemoteJoinHandle};
 
 use crate::ToSocketAddrs;
 use crate::address::first;
@@ -219,11 +220,72 @@ impl TcpStream {
         self.socket.peer_addr()
     }
 
+    /// Takes the connection off its core, to be put on another one: after the writes that have begun, and with every byte
+    /// that has arrived.
+    ///
+    /// # Errors
+    ///
+    /// None is known.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn detach(self) -> io::Result<DetachedTcpStream> {
+        Parcel::pack(self.socket, self.receiver, self.sender).await.map(DetachedTcpStream)
+    }
+
+    /// Moves the connection to another core, and serves it there. Nothing that arrived is lost, and nothing is reordered.
+    ///
+    /// # Errors
+    ///
+    /// As [`detach`](TcpStream::detach). When the other core has ended, the connection is closed, and the handle tells that
+    /// the task was cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn demo(stream: uring_net::TcpStream, other: uring_runtime::Handle) -> std::io::Result<()> {
+    /// let served = stream.move_to(other, |stream| async move { stream.recv().await.map(|bytes| bytes.len()) }).await?;
+    /// println!("{:?}", served.await);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn move_to<M, F>(self, core: Handle, serve: M) -> io::Result<RemoteJoinHandle<F::Output>>
+    where
+        M: FnOnce(TcpStream) -> F + Send + 'static,
+        F: Future + 'static,
+        F::Output: Send + 'static,
+    {
+        let detached = self.detach().await?;
+        Ok(core.spawn(move || serve(detached.attach())))
+    }
+
     /// Splits the connection into a half that reads and a half that writes, which can go to different tasks of the
     /// core.
     #[must_use]
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         OwnedReadHalf::of(self)
+    }
+}
+
+/// A connection without a core, on its way to one: see [`TcpStream::detach`]. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct DetachedTcpStream(Parcel);
+
+impl DetachedTcpStream {
+    /// Puts the connection on the current core.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[must_use]
+    pub fn attach(self) -> TcpStream {
+        let (socket, receiver, sender) = self.0.unpack();
+        TcpStream { socket, receiver, sender }
     }
 }
 

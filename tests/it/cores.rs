@@ -1,5 +1,6 @@
 //! Several cores of one process: what they send each other, and how they end.
 
 mod launch;
+mod moving;
 mod shutdown;
 mod spawn;

@@ -75,6 +75,33 @@ fn echo_says_where_it_listens_and_sends_everything_back() {
 }
 
 #[test]
+fn echo_serves_on_all_cores_until_a_signal_ends_it_in_order() {
+    let mut command = Command::new(example("echo"));
+    command.args(["127.0.0.1:0", "--cores", "all"]).stdout(Stdio::piped());
+    let mut child = Running(command.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim_end().strip_prefix("listening on ").unwrap();
+    let mut streams = Vec::new();
+    for number in 0..16 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let message = pattern(number, 1000);
+        stream.write_all(&message).unwrap();
+        let mut back = vec![0; message.len()];
+        stream.read_exact(&mut back).unwrap();
+        assert!(back == message);
+        streams.push(stream);
+    }
+    let pid = nix::unistd::Pid::from_raw(child.0.id() as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(child.0.wait().unwrap().success(), "it ends by itself, in order");
+    for mut stream in streams {
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the connection ends");
+    }
+}
+
+#[test]
 fn echo_explains_itself_and_what_is_wrong() {
     check_help("echo");
     let output = run("echo", &["nowhere"]);

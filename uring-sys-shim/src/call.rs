@@ -14,6 +14,8 @@ use nix::sys::socket::{
 };
 use nix::time::ClockId;
 
+use crate::incoming;
+
 /// A system call to make now.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -53,6 +55,8 @@ pub enum SocketOption {
     ReusePort(bool),
     /// `TCP_NODELAY`.
     NoDelay(bool),
+    /// `SO_INCOMING_CPU`: the processor whose connections the socket is to take.
+    IncomingCpu(usize),
 }
 
 /// What a [`Call`] brought.
@@ -154,6 +158,7 @@ fn set(fd: BorrowedFd<'_>, option: SocketOption) -> nix::Result<()> {
         SocketOption::ReuseAddress(on) => socket::setsockopt(&fd, sockopt::ReuseAddr, &on),
         SocketOption::ReusePort(on) => socket::setsockopt(&fd, sockopt::ReusePort, &on),
         SocketOption::NoDelay(on) => socket::setsockopt(&fd, sockopt::TcpNoDelay, &on),
+        SocketOption::IncomingCpu(cpu) => incoming::set(fd, cpu),
     }
 }
 

@@ -19,6 +19,7 @@ mod enter;
 mod error;
 mod features;
 mod fork;
+mod incoming;
 mod kernel;
 mod scripted;
 mod setup;

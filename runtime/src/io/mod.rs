@@ -6,6 +6,7 @@
 mod acceptor;
 mod fd;
 mod line;
+mod parcel;
 mod read;
 mod receiver;
 mod sender;
@@ -14,6 +15,7 @@ mod socket;
 
 pub use acceptor::{Acceptor, ShutDown};
 pub use fd::Fd;
+pub use parcel::Parcel;
 pub use read::{Read, ReadExact};
 pub use receiver::{Receiver, Recv};
 pub use sender::{Sender, Write, WriteAll};

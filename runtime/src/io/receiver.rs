@@ -52,11 +52,20 @@ pub(crate) struct Inlet {
     armed: Cell<Option<Key>>,
     /// Whether the armed receive was cancelled, because the stash is full.
     stopping: Cell<bool>,
+    /// The socket is about to leave this core: nothing is received any more, and what arrived is kept.
+    parting: Cell<bool>,
     /// Whether it stands in the core's line for a buffer.
     hungry: Cell<bool>,
     /// Who is at the head of the line and waits for bytes.
     waiter: Cell<Waiter>,
     pub(super) line: Line,
+}
+
+/// What a socket has received on the core that it leaves.
+#[derive(Debug)]
+pub(super) struct Received {
+    bytes: Vec<u8>,
+    course: Course,
 }
 
 /// What the head of the line finds.
@@ -155,7 +164,9 @@ impl Inlet {
             stash.reserve_exact(1);
         }
         stash.push_back(bytes);
-        let cancel = stash.len() >= share && !self.stopping.replace(true);
+        let full = stash.len() >= share && !self.stopping.replace(true);
+        // Again for one that parts: the kernel may not have found the receive at the first time.
+        let cancel = full || self.parting.get();
         More { wake: self.waiter.take(), cancel }
     }
 
@@ -168,6 +179,7 @@ impl Inlet {
         }
         self.stash.borrow_mut().extend(bytes);
         match cqe.errno() {
+            libc::ENOBUFS if self.parting.get() => {}
             0 if cqe.res == 0 => self.course.set(Course::Ended),
             // Cancelled because the stash was full, or interrupted: armed again when somebody asks.
             0 | libc::ECANCELED | libc::EINTR => {}
@@ -182,7 +194,7 @@ impl Inlet {
         if waiter.is_nobody() {
             return;
         }
-        if !self.stash.borrow().is_empty() || self.course.get() != Course::Flowing {
+        if !self.stash.borrow().is_empty() || self.course.get() != Course::Flowing || self.parting.get() {
             waiter.wake();
         } else {
             self.waiter.set(waiter);
@@ -197,12 +209,25 @@ impl Inlet {
     pub(crate) fn feed(self: &Rc<Self>, pool: Rc<Pool>) -> bool {
         self.hungry.set(false);
         let waiter = self.waiter.take();
-        let wanted = !waiter.is_nobody() && self.course.get() == Course::Flowing && !self.is_armed();
+        let wanted = !waiter.is_nobody()
+            && self.course.get() == Course::Flowing
+            && !self.is_armed()
+            && !self.parting.get();
         self.waiter.set(waiter);
         if wanted {
             self.arm_pooled(pool);
         }
         wanted
+    }
+
+    /// Ends the armed receive, and waits until it is over.
+    fn poll_part(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(key) = self.armed.get() else { return Poll::Ready(()) };
+        self.waiter.set(Waiter::of(cx.waker()));
+        if !self.parting.replace(true) {
+            self.core().cancel(key);
+        }
+        Poll::Pending
     }
 
     /// The head of the line goes away.
@@ -228,6 +253,7 @@ impl Receiver {
             course: Cell::new(Course::Flowing),
             armed: Cell::new(None),
             stopping: Cell::new(false),
+            parting: Cell::new(false),
             hungry: Cell::new(false),
             waiter: Cell::default(),
             line: Line::default(),
@@ -236,6 +262,27 @@ impl Receiver {
 
     pub(super) fn inlet(&self) -> &Rc<Inlet> {
         &self.0
+    }
+
+    /// The receiving side of a socket that comes from another core, with what it has received there.
+    pub(super) fn resume(fd: Fd, received: &Received) -> Self {
+        let receiver = Self::new(fd);
+        receiver.0.stash.borrow_mut().extend(RecvBuf::pieces(&received.bytes));
+        receiver.0.course.set(received.course);
+        receiver
+    }
+
+    /// Stops to receive, and gives what has arrived and nobody has taken.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped; the receiver goes with it.
+    pub(super) async fn part(self) -> Received {
+        std::future::poll_fn(|cx| self.0.poll_part(cx)).await;
+        let stash = self.0.stash.take();
+        let mut bytes = Vec::with_capacity(stash.iter().map(|piece| piece.len()).sum());
+        stash.iter().for_each(|piece| bytes.extend_from_slice(piece));
+        Received { bytes, course: self.0.course.get() }
     }
 
     /// Waits for bytes, in a buffer of the core's pool. An empty one is the end of the stream.

@@ -70,6 +70,12 @@ impl Sender {
         }
     }
 
+    /// Waits until the writes that have begun are over.
+    pub(super) async fn drained(self) {
+        let mut place = InLine { outlet: &self.0, place: Place::Outside };
+        std::future::poll_fn(|cx| self.0.line.poll_enter(&mut place.place, cx.waker())).await;
+    }
+
     fn begin<B: IoBuf>(&self, buf: B, amount: Amount) -> Write<'_, B> {
         Write { outlet: &self.0, place: Place::Outside, buf: Some(buf), amount, flight: None }
     }

@@ -21,6 +21,8 @@ pub enum Option {
     ReusePort(bool),
     /// `TCP_NODELAY`: send at once instead of collecting.
     NoDelay(bool),
+    /// `SO_INCOMING_CPU`: of the sockets that share a port, this one takes the connections that this processor receives.
+    IncomingCpu(usize),
 }
 
 /// A socket and the core that it belongs to.
@@ -75,6 +77,11 @@ impl Socket {
         &self.0
     }
 
+    /// Waits until nothing uses the descriptor any more, and takes it off the core. `None` when it was closed.
+    pub(super) async fn into_owned(self) -> std::option::Option<OwnedFd> {
+        std::future::poll_fn(|cx| self.0.poll_take(cx)).await
+    }
+
     /// `bind(2)`.
     ///
     /// # Errors
@@ -116,6 +123,7 @@ impl Socket {
             Option::ReuseAddress(on) => SocketOption::ReuseAddress(on),
             Option::ReusePort(on) => SocketOption::ReusePort(on),
             Option::NoDelay(on) => SocketOption::NoDelay(on),
+            Option::IncomingCpu(cpu) => SocketOption::IncomingCpu(cpu),
         };
         self.call(Call::Set(self.0.as_fd(), option)).map(drop)
     }

@@ -67,6 +67,7 @@ pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("uring-sys-shim/src/buf_ring.rs", "entries in memory shared with the kernel"),
     ("uring-sys-shim/src/enter.rs", "two system calls that libc has no function for"),
     ("uring-sys-shim/src/fork.rs", "one page of memory is mapped, read and unmapped"),
+    ("uring-sys-shim/src/incoming.rs", "one system call with a pointer to its argument"),
     (
         "uring-sys-shim/src/kernel.rs",
         "entries are pushed and memory is registered: the duties go to the caller",
