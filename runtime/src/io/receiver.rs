@@ -183,6 +183,8 @@ impl Inlet {
             0 if cqe.res == 0 => self.course.set(Course::Ended),
             // Cancelled because the stash was full, or interrupted: armed again when somebody asks.
             0 | libc::ECANCELED | libc::EINTR => {}
+            // A core that ends feeds nobody any more.
+            libc::ENOBUFS if !self.core().is_open() => {}
             libc::ENOBUFS => {
                 self.hungry.set(true);
                 self.core().starved(self);

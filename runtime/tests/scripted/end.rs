@@ -260,3 +260,24 @@ fn received_bytes_outlive_their_runtime() {
     rig.end_with_things_held();
     assert_eq!(&bytes[..], b"kept");
 }
+
+/// A2, C7. The break: `Inlet::ended` lets a socket stand in line for a buffer of a core that ends. Debug builds refuse to
+/// end with somebody in that line.
+#[test]
+fn a_receive_that_finds_no_buffer_while_the_runtime_ends_waits_for_none() {
+    let rig = Rig::new();
+    let receiver = rig.run(async |_script| {
+        let receiver = receiver();
+        assert!(poll(&mut receiver.recv()).is_pending());
+        quiet().await;
+        receiver
+    });
+    rig.script.on_wait(|script| {
+        for sqe in all(script, opcode::RECV) {
+            script.complete(&sqe, -libc::ENOBUFS);
+        }
+        cancels_win(script);
+    });
+    assert_eq!(rig.shutdown(), 0);
+    drop(receiver);
+}
