@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "runs before `main`, installs a handler, and makes system calls by number")]
 
 use std::io;
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -52,11 +53,14 @@ extern "C" fn start() {
         let action = SigAction::new(SigHandler::Handler(ignore), SaFlags::empty(), SigSet::empty());
         // SAFETY: the handler does nothing.
         unsafe { sigaction(Signal::SIGALRM, &action) }.unwrap();
-        drop(thread::spawn(send_for_ever));
+        let (ready, begun) = mpsc::channel();
+        drop(thread::spawn(move || send_for_ever(&ready)));
+        // Before `main` opens anything: a pipe that the thread had a copy of would never end.
+        begun.recv().unwrap();
     }
 }
 
-fn send_for_ever() {
+fn send_for_ever(ready: &Sender<()>) {
     // SAFETY: from here on this thread's descriptors are its own; it hands none to another.
     assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
     // SAFETY: the path is a string with its end.
@@ -64,6 +68,7 @@ fn send_for_ever() {
     assert!(tasks >= 0);
     // SAFETY: it takes no arguments.
     let own = unsafe { libc::gettid() };
+    ready.send(()).unwrap();
     loop {
         each_thread(tasks, |thread| {
             if thread != own {
