@@ -16,6 +16,7 @@ use crate::op::close::Close;
 use crate::op::fsync::{Extent, Fsync};
 use crate::op::read::ReadAt;
 use crate::op::statx::Statx;
+use crate::op::tries::Tries;
 use crate::op::write::WriteAt;
 
 /// An open file, on the core that opened it.
@@ -109,7 +110,9 @@ impl File {
             return Op::answered(core, BufResult(Ok(0), buf));
         }
         match position(start, filled) {
-            Ok(offset) => Op::new(core, ReadAt { fd: self.fd.clone(), buf, filled, offset }),
+            Ok(offset) => {
+                Op::new(core, ReadAt { fd: self.fd.clone(), buf, filled, offset, tries: Tries::default() })
+            }
             Err(error) => Op::answered(core, BufResult(Err(error), buf)),
         }
     }
@@ -167,7 +170,9 @@ impl File {
             return Op::answered(core, BufResult(Ok(0), buf));
         }
         match position(start, done) {
-            Ok(offset) => Op::new(core, WriteAt { fd: self.fd.clone(), buf, done, offset }),
+            Ok(offset) => {
+                Op::new(core, WriteAt { fd: self.fd.clone(), buf, done, offset, tries: Tries::default() })
+            }
             Err(error) => Op::answered(core, BufResult(Err(error), buf)),
         }
     }
@@ -206,7 +211,7 @@ impl File {
     ///
     /// A sync that has begun is finished.
     pub async fn sync_all(&self) -> io::Result<()> {
-        Op::new(self.fd.core(), Fsync { fd: self.fd.clone(), extent: Extent::All }).await
+        self.sync(Extent::All).await
     }
 
     /// Makes the content durable, and of the metadata what is needed to read it (`fdatasync(2)`).
@@ -219,7 +224,11 @@ impl File {
     ///
     /// A sync that has begun is finished.
     pub async fn sync_data(&self) -> io::Result<()> {
-        Op::new(self.fd.core(), Fsync { fd: self.fd.clone(), extent: Extent::Data }).await
+        self.sync(Extent::Data).await
+    }
+
+    fn sync(&self, extent: Extent) -> Op<Fsync> {
+        Op::new(self.fd.core(), Fsync { fd: self.fd.clone(), extent, tries: Tries::default() })
     }
 
     /// Asks for the facts of the file, such as its size.

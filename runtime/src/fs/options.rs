@@ -9,6 +9,7 @@ use super::File;
 use crate::core::Core;
 use crate::op::Op;
 use crate::op::open::Open;
+use crate::op::tries::Tries;
 
 /// How a file is opened: as [`std::fs::OpenOptions`], with the same meaning of each option.
 #[derive(Clone, Debug)]
@@ -144,7 +145,7 @@ impl OpenOptions {
         let flags = self.flags()?;
         let path = CString::new(path.as_ref().as_os_str().as_bytes())?;
         let core = Core::current();
-        let fd = Op::new(&core, Open { path, flags, mode: self.mode }).await?;
+        let fd = Op::new(&core, Open { path, flags, mode: self.mode, tries: Tries::default() }).await?;
         Ok(File::new(&core, fd))
     }
 }

@@ -20,6 +20,7 @@ use crate::driver::Key;
 use crate::op::More;
 use crate::op::accept::Accept;
 use crate::op::recv::Shots;
+use crate::op::tries::Tries;
 use crate::task::Waiter;
 use crate::time::{Instant, Sleep, sleep_until};
 
@@ -38,6 +39,8 @@ pub(crate) struct Backlog {
     stopping: Cell<bool>,
     /// The core shuts down: who asks is told, when nothing waits any more.
     refusing: Cell<bool>,
+    /// How often in a row the kernel gave the accept up.
+    tries: Cell<Tries>,
     /// The listener is gone: what still arrives is closed.
     unwanted: Cell<bool>,
     waiter: Cell<Waiter>,
@@ -60,14 +63,27 @@ impl Backlog {
     fn take_in(&self, connection: io::Result<OwnedFd>) {
         match connection {
             _ if self.unwanted.get() => drop(connection),
-            Ok(connection) => self.accepted.borrow_mut().push_back(connection),
+            Ok(connection) => {
+                self.tries.set(Tries::default());
+                self.accepted.borrow_mut().push_back(connection);
+            }
             Err(error) => match error.raw_os_error() {
-                // Cancelled because enough wait, interrupted, or a peer that has given up before it was accepted
-                // (`accept(2)`, "Error handling"): the next one is as good.
-                Some(libc::ECANCELED | libc::EINTR | libc::ECONNABORTED | libc::EPROTO) => {}
+                // A peer that has given up before it was accepted (`accept(2)`, "Error handling"): the next one is as good.
+                Some(libc::ECONNABORTED | libc::EPROTO) => {}
+                // Also because enough wait, when connections had come: armed again when somebody asks.
+                Some(errno) if self.is_given_up(errno) => {}
                 _ => self.error.set(Some(error)),
             },
         }
+    }
+
+    /// Whether an accept that was cancelled or interrupted is to be armed again: not when it is all that happens.
+    #[cold]
+    fn is_given_up(&self, errno: i32) -> bool {
+        let mut tries = self.tries.get();
+        let again = tries.again(errno);
+        self.tries.set(tries);
+        again
     }
 
     /// A connection came, and more will. Runs while the driver is borrowed.
@@ -146,6 +162,7 @@ impl Acceptor {
             armed: Cell::new(None),
             stopping: Cell::new(false),
             refusing: Cell::new(false),
+            tries: Cell::default(),
             unwanted: Cell::new(false),
             waiter: Cell::default(),
             line: Line::default(),

@@ -92,10 +92,12 @@ impl<'a, B: IoBufMut> Read<'a, B> {
                 Ok(())
             }
             Ok(bytes) => {
+                self.inlet.progressed();
                 self.filled += bytes;
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            // Armed again.
+            Err(_) if core.is_running() && self.inlet.is_given_up(cqe.errno()) => Ok(()),
             Err(error) => Err(error),
         })
     }

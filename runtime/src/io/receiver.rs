@@ -24,6 +24,7 @@ use crate::core::Core;
 use crate::driver::Key;
 use crate::op::More;
 use crate::op::recv::{RecvInto, RecvPooled, Shots};
+use crate::op::tries::Tries;
 use crate::task::Waiter;
 
 /// Bytes of the inlet's own buffer, without a pool.
@@ -54,6 +55,8 @@ pub(crate) struct Inlet {
     stopping: Cell<bool>,
     /// The socket is about to leave this core: nothing is received any more, and what arrived is kept.
     parting: Cell<bool>,
+    /// How often in a row the kernel gave the receive up.
+    tries: Cell<Tries>,
     /// Whether it stands in the core's line for a buffer.
     hungry: Cell<bool>,
     /// Who is at the head of the line and waits for bytes.
@@ -158,6 +161,7 @@ impl Inlet {
             // The cancel that the drop has asked for may have come at a moment when the kernel did not find it.
             return More { wake: Waiter::Nobody, cancel: true };
         }
+        self.progressed();
         let mut stash = self.stash.borrow_mut();
         if stash.capacity() == 0 {
             // Most connections never hold more than one: a thousand idle ones should not hold room for four.
@@ -181,8 +185,9 @@ impl Inlet {
         match cqe.errno() {
             libc::ENOBUFS if self.parting.get() => {}
             0 if cqe.res == 0 => self.course.set(Course::Ended),
-            // Cancelled because the stash was full, or interrupted: armed again when somebody asks.
-            0 | libc::ECANCELED | libc::EINTR => {}
+            0 => self.progressed(),
+            // Also because the stash was full, when bytes had come: armed again when somebody asks.
+            errno if self.is_given_up(errno) => {}
             // A core that ends feeds nobody any more.
             libc::ENOBUFS if !self.core().is_open() => {}
             libc::ENOBUFS => {
@@ -205,6 +210,20 @@ impl Inlet {
                 self.arm();
             }
         }
+    }
+
+    /// Bytes came: what is given up from here on is counted anew.
+    pub(super) fn progressed(&self) {
+        self.tries.set(Tries::default());
+    }
+
+    /// Whether a receive that was cancelled or interrupted is to be armed again: not when it is all that happens.
+    #[cold]
+    pub(super) fn is_given_up(&self, errno: i32) -> bool {
+        let mut tries = self.tries.get();
+        let again = tries.again(errno);
+        self.tries.set(tries);
+        again
     }
 
     /// Its turn for a buffer has come. Gives `false` when nobody waits any more.
@@ -256,6 +275,7 @@ impl Receiver {
             armed: Cell::new(None),
             stopping: Cell::new(false),
             parting: Cell::new(false),
+            tries: Cell::default(),
             hungry: Cell::new(false),
             waiter: Cell::default(),
             line: Line::default(),

@@ -14,6 +14,7 @@ use crate::buf::{BufResult, IoBuf};
 use crate::driver::Key;
 use crate::op::send::{Amount, Send, Sent};
 use crate::op::shutdown::Shutdown;
+use crate::op::tries::Tries;
 use crate::op::{OnDrop, Op};
 use crate::task::spawn;
 
@@ -93,7 +94,7 @@ impl Sender {
         let mut place = InLine { outlet: &self.0, place: Place::Outside };
         std::future::poll_fn(|cx| self.0.line.poll_enter(&mut place.place, cx.waker())).await;
         let core = self.0.fd.core();
-        Op::new(core, Shutdown { fd: self.0.fd.clone() }).await
+        Op::new(core, Shutdown { fd: self.0.fd.clone(), tries: Tries::default() }).await
     }
 }
 
@@ -164,7 +165,8 @@ impl<B: IoBuf> Future for Write<'_, B> {
         let core = this.outlet.fd.core();
         core.check();
         let (fd, outlet) = (this.outlet.fd.clone(), Rc::clone(this.outlet));
-        let send = Send { fd, outlet, buf, done: 0, amount: this.amount };
+        let tries = Tries::default();
+        let send = Send { fd, outlet, buf, done: 0, amount: this.amount, tries };
         this.flight = Some(core.submit(send, cx.waker()));
         // From here on the operation holds the head of the line.
         this.place = Place::Outside;

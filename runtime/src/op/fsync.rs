@@ -2,10 +2,12 @@
 #![allow(unsafe_code, reason = "implements the unsafe trait Operation")]
 
 use std::io;
+use std::rc::Rc;
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
-use super::{OnDrop, Operation};
+use super::tries::Tries;
+use super::{OnDrop, Operation, carry_on};
 use crate::io::Fd;
 
 /// `IORING_FSYNC_DATASYNC`.
@@ -24,6 +26,7 @@ pub(crate) enum Extent {
 pub(crate) struct Fsync {
     pub(crate) fd: Fd,
     pub(crate) extent: Extent,
+    pub(crate) tries: Tries,
 }
 
 // SAFETY: the entry points to no memory.
@@ -37,9 +40,17 @@ unsafe impl Operation for Fsync {
         sqe
     }
 
+    /// A second sync does no harm.
+    fn tries(&mut self) -> Option<&mut Tries> {
+        Some(&mut self.tries)
+    }
+
     fn finish(self, cqe: Cqe) -> io::Result<()> {
         cqe.result().map(drop)
     }
 
-    fn orphaned(self, _cqe: Cqe) {}
+    fn orphaned(self, cqe: Cqe) {
+        let core = Rc::clone(self.fd.core());
+        carry_on(&core, self, cqe);
+    }
 }

@@ -16,6 +16,7 @@ pub(crate) mod recv;
 pub(crate) mod send;
 pub(crate) mod shutdown;
 pub(crate) mod statx;
+pub(crate) mod tries;
 pub(crate) mod write;
 
 use std::pin::Pin;
@@ -27,6 +28,7 @@ use uring_sys_shim::{Cqe, Sqe};
 use crate::core::Core;
 use crate::driver::Key;
 use crate::task::Waiter;
+use tries::Tries;
 
 /// The most bytes that the kernel moves in one read or write (`MAX_RW_COUNT`, `read(2)`). Longer regions are
 /// clamped: a short count is always possible anyway.
@@ -72,6 +74,12 @@ pub(crate) unsafe trait Operation: Sized + 'static {
 
     /// Lowers the operation into an entry. The driver fills in `user_data`.
     fn entry(&mut self) -> Sqe;
+
+    /// How often it was submitted again, where a result that says "cancelled" or "interrupted" proves that it had no
+    /// effect: then it is submitted again unless somebody did cancel it. Without a count the result is told as it is.
+    fn tries(&mut self) -> Option<&mut Tries> {
+        None
+    }
 
     /// A completion that is not the last. Runs while the driver is borrowed: it must not call code of users.
     fn more(&mut self, _cqe: Cqe) -> More {
@@ -122,8 +130,13 @@ impl<T: Operation> Future for Op<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Output> {
         let this = &mut *self;
         if let Stage::InFlight(key) = this.stage {
-            let Some((op, cqe)) = this.core.poll_op::<T>(key, cx.waker()) else { return Poll::Pending };
+            let Some((mut op, cqe)) = this.core.poll_op::<T>(key, cx.waker()) else { return Poll::Pending };
             this.stage = Stage::Done;
+            // Only a drop of this future or the end of the core cancels it, and neither has come.
+            if cqe.res < 0 && is_given_up(&this.core, &mut op, cqe) {
+                this.stage = Stage::InFlight(this.core.submit(op, cx.waker()));
+                return Poll::Pending;
+            }
             return Poll::Ready(op.finish(cqe));
         }
         match std::mem::replace(&mut this.stage, Stage::Done) {
@@ -144,5 +157,19 @@ impl<T: Operation> Drop for Op<T> {
         if let Stage::InFlight(key) = self.stage {
             self.core.abandon(key, T::ON_DROP);
         }
+    }
+}
+
+/// Whether an operation that nobody has cancelled is to be submitted again.
+#[cold]
+fn is_given_up<T: Operation>(core: &Core, op: &mut T, cqe: Cqe) -> bool {
+    core.is_running() && op.tries().is_some_and(|tries| tries.again(cqe.errno()))
+}
+
+/// The orphan step of an operation that is finished once it has begun: it is submitted again when the kernel gave it up.
+/// Else it is dropped here, after its last completion, and nobody is left to tell of an error.
+pub(crate) fn carry_on<T: Operation>(core: &Rc<Core>, mut op: T, cqe: Cqe) {
+    if cqe.res < 0 && is_given_up(core, &mut op, cqe) {
+        core.submit_detached(op);
     }
 }

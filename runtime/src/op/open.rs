@@ -7,6 +7,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
+use super::tries::Tries;
 use super::{OnDrop, Operation};
 
 /// Opens a path, relative to the working directory.
@@ -17,6 +18,7 @@ pub(crate) struct Open {
     pub(crate) flags: i32,
     /// The permissions of a file that is created.
     pub(crate) mode: u32,
+    pub(crate) tries: Tries,
 }
 
 // SAFETY: the entry points to the path, which is on the heap and owned by the operation.
@@ -30,6 +32,12 @@ unsafe impl Operation for Open {
         sqe.op_flags = (self.flags | libc::O_CLOEXEC) as u32;
         sqe.len = self.mode;
         sqe
+    }
+
+    /// An open for which there was no thread has not begun; one that was interrupted is repeated by the standard library,
+    /// too.
+    fn tries(&mut self) -> Option<&mut Tries> {
+        Some(&mut self.tries)
     }
 
     fn finish(self, cqe: Cqe) -> io::Result<OwnedFd> {

@@ -5,6 +5,7 @@ use std::io;
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
+use super::tries::Tries;
 use super::{OnDrop, Operation, clamp};
 use crate::buf::{BufResult, IoBufMut};
 use crate::io::Fd;
@@ -15,6 +16,7 @@ pub(crate) struct ReadAt<B> {
     pub(crate) buf: B,
     pub(crate) filled: usize,
     pub(crate) offset: u64,
+    pub(crate) tries: Tries,
 }
 
 // SAFETY: the entry points into the buffer, which the operation owns and whose address is stable (contract of
@@ -30,6 +32,11 @@ unsafe impl<B: IoBufMut> Operation for ReadAt<B> {
         sqe.len = clamp(self.buf.bytes_total() - self.filled);
         sqe.off = self.offset;
         sqe
+    }
+
+    /// What was read before an error is reported instead of it (`io_fixup_rw_res`, `io_uring/rw.c`).
+    fn tries(&mut self) -> Option<&mut Tries> {
+        Some(&mut self.tries)
     }
 
     fn finish(mut self, cqe: Cqe) -> BufResult<usize, B> {

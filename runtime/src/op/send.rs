@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
+use super::tries::Tries;
 use super::{OnDrop, Operation, clamp};
 use crate::buf::IoBuf;
 use crate::io::{Fd, Outlet};
@@ -25,6 +26,7 @@ pub(crate) struct Send<B> {
     pub(crate) buf: B,
     pub(crate) done: usize,
     pub(crate) amount: Amount,
+    pub(crate) tries: Tries,
 }
 
 /// What is to be done after a send.
@@ -43,12 +45,15 @@ impl<B: IoBuf> Send<B> {
             Ok(bytes) => {
                 self.done += bytes as usize;
                 if all && self.done < self.buf.bytes_init() {
+                    self.tries = Tries::default();
                     Sent::Rest(self)
                 } else {
                     Sent::Over(Ok(self.done), self.buf)
                 }
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Sent::Rest(self),
+            // What was sent before an error is reported instead of it (`io_sendrecv_fail`, `io_uring/net.c`), so that
+            // nothing is sent twice.
+            Err(_) if self.fd.core().is_running() && self.tries.again(cqe.errno()) => Sent::Rest(self),
             Err(error) => Sent::Over(Err(error), self.buf),
         }
     }

@@ -2,15 +2,18 @@
 #![allow(unsafe_code, reason = "implements the unsafe trait Operation")]
 
 use std::io;
+use std::rc::Rc;
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
-use super::{OnDrop, Operation};
+use super::tries::Tries;
+use super::{OnDrop, Operation, carry_on};
 use crate::io::Fd;
 
 /// Shuts a socket's sending side down: the peer reads the end of the stream.
 pub(crate) struct Shutdown {
     pub(crate) fd: Fd,
+    pub(crate) tries: Tries,
 }
 
 // SAFETY: the entry points to no memory.
@@ -24,9 +27,17 @@ unsafe impl Operation for Shutdown {
         sqe
     }
 
+    /// A second shutdown of a direction does no harm.
+    fn tries(&mut self) -> Option<&mut Tries> {
+        Some(&mut self.tries)
+    }
+
     fn finish(self, cqe: Cqe) -> io::Result<()> {
         cqe.result().map(drop)
     }
 
-    fn orphaned(self, _cqe: Cqe) {}
+    fn orphaned(self, cqe: Cqe) {
+        let core = Rc::clone(self.fd.core());
+        carry_on(&core, self, cqe);
+    }
 }

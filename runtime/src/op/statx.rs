@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
+use super::tries::Tries;
 use super::{OnDrop, Operation};
 use crate::io::Fd;
 
@@ -14,11 +15,12 @@ pub(crate) struct Statx {
     fd: Fd,
     /// Boxed: the kernel writes it at completion.
     facts: Box<MaybeUninit<libc::statx>>,
+    tries: Tries,
 }
 
 impl Statx {
     pub(crate) fn new(fd: Fd) -> Self {
-        Self { fd, facts: Box::new(MaybeUninit::zeroed()) }
+        Self { fd, facts: Box::new(MaybeUninit::zeroed()), tries: Tries::default() }
     }
 }
 
@@ -34,6 +36,11 @@ unsafe impl Operation for Statx {
         sqe.len = libc::STATX_BASIC_STATS;
         sqe.op_flags = libc::AT_EMPTY_PATH as u32;
         sqe
+    }
+
+    /// It only asks.
+    fn tries(&mut self) -> Option<&mut Tries> {
+        Some(&mut self.tries)
     }
 
     fn finish(self, cqe: Cqe) -> io::Result<Box<libc::statx>> {

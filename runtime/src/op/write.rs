@@ -1,9 +1,12 @@
 //! `pwrite(2)`: from an owned buffer, at an offset.
 #![allow(unsafe_code, reason = "the entry points into the buffer")]
 
+use std::rc::Rc;
+
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
-use super::{OnDrop, Operation, clamp};
+use super::tries::Tries;
+use super::{OnDrop, Operation, carry_on, clamp};
 use crate::buf::{BufResult, IoBuf};
 use crate::io::Fd;
 
@@ -13,6 +16,7 @@ pub(crate) struct WriteAt<B> {
     pub(crate) buf: B,
     pub(crate) done: usize,
     pub(crate) offset: u64,
+    pub(crate) tries: Tries,
 }
 
 // SAFETY: the entry points into the buffer, which the operation owns and whose address is stable (contract of
@@ -31,11 +35,18 @@ unsafe impl<B: IoBuf> Operation for WriteAt<B> {
         sqe
     }
 
+    /// What was written before an error is reported instead of it (`io_fixup_rw_res`, `io_uring/rw.c`), so that nothing
+    /// is written twice.
+    fn tries(&mut self) -> Option<&mut Tries> {
+        Some(&mut self.tries)
+    }
+
     fn finish(self, cqe: Cqe) -> BufResult<usize, B> {
         BufResult(cqe.result().map(|bytes| bytes as usize), self.buf)
     }
 
-    fn orphaned(self, _cqe: Cqe) {
-        // Nobody is left to tell of an error. The buffer is dropped here, after its last completion.
+    fn orphaned(self, cqe: Cqe) {
+        let core = Rc::clone(self.fd.core());
+        carry_on(&core, self, cqe);
     }
 }

@@ -18,6 +18,18 @@ use super::shared::{Shared, byte_at};
 
 /// Enters that fail for want of memory, each of which makes the core wait for a real millisecond.
 const NO_MEMORY_MAX: u32 = 1;
+const ERRORS: [i32; 10] = [
+    -libc::EINTR,
+    -libc::ECANCELED,
+    -libc::EIO,
+    -libc::ECONNRESET,
+    -libc::EPIPE,
+    -libc::EMFILE,
+    -libc::ECONNABORTED,
+    -libc::EAGAIN,
+    -512,
+    i32::MIN,
+];
 
 /// The size of a socket's own buffer, larger than any of the program's.
 const OWN_BYTES: u32 = 2048;
@@ -101,10 +113,14 @@ impl Kernel {
         }
     }
 
-    /// Cancels everything in flight but the bell.
+    /// Cancels everything in flight but the bell; what is finished once it has begun is done.
     pub(crate) fn cancel_all(&self, script: &Script) {
+        use opcode::{FSYNC, SEND, SHUTDOWN, WRITE};
         for sqe in script.in_flight().iter().filter(|sqe| sqe.fd != self.bell.get()) {
-            self.fail_one(script, sqe, -libc::ECANCELED);
+            match sqe.opcode {
+                SEND | WRITE | FSYNC | SHUTDOWN => self.do_well(script, sqe, usize::MAX),
+                _ => self.fail_one(script, sqe, -libc::ECANCELED),
+            }
         }
     }
 
@@ -277,7 +293,7 @@ impl Kernel {
             (7, opcode::READ | opcode::WRITE | opcode::OPENAT | opcode::SEND) => {
                 self.post(script, last(sqe, 1).with_more());
             }
-            (4, _) => self.fail_one(script, sqe, self.error()),
+            (4, _) => self.fail_one(script, sqe, ERRORS[self.input.below(ERRORS.len())]),
             _ => self.do_well(script, sqe, 1 + self.input.below(100)),
         }
     }
@@ -288,22 +304,6 @@ impl Kernel {
             self.shared.stream(sqe.fd, |stream| stream.sending = None);
         }
         self.post(script, last(sqe, res));
-    }
-
-    fn error(&self) -> i32 {
-        const ERRORS: [i32; 10] = [
-            -libc::EINTR,
-            -libc::ECANCELED,
-            -libc::EIO,
-            -libc::ECONNRESET,
-            -libc::EPIPE,
-            -libc::EMFILE,
-            -libc::ECONNABORTED,
-            -libc::EAGAIN,
-            -512,
-            i32::MIN,
-        ];
-        ERRORS[self.input.below(ERRORS.len())]
     }
 
     /// The peer ends its stream, perhaps with an empty buffer.

@@ -12,6 +12,7 @@ static ALLOCATOR: Allocator = Allocator::system();
 mod accept;
 mod buffers;
 mod end;
+mod given_up;
 mod memory;
 mod multishot;
 mod open;
