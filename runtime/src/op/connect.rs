@@ -9,6 +9,9 @@ use super::{OnDrop, Operation};
 use crate::io::Fd;
 
 /// Connects a socket, and gives it back.
+///
+/// A connect that was interrupted goes on (`connect(2)`), so that it is never submitted again. Signals do not interrupt
+/// it here: the kernel begins it without waiting and polls the socket (`io_connect`, `io_uring/net.c`).
 pub(crate) struct Connect {
     pub(crate) fd: Fd,
     /// Boxed: the address must not move while the kernel reads it.
