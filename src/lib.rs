@@ -61,6 +61,8 @@
 //! | `#[tokio::main]` on many threads | [`#[uring::main(cores = "all")]`](main), [`Builder::cores`] |
 //! | `#[tokio::main]`, `#[tokio::test]` | [`#[uring::main]`](main), [`#[uring::test]`](test) |
 //! | `tokio::spawn` of a `Send` future | [`spawn`] of any `'static` future: tasks stay on their core |
+//! | `tokio::task::spawn_local` | [`task::spawn_local`], another name of [`spawn`] |
+//! | no priorities | [`task::spawn_urgent`], [`task::spawn_with`] a [`task::Priority`] |
 //! | `JoinHandle`: await, `abort`, `is_finished`; drop detaches | [`JoinHandle`], the same |
 //! | `tokio::task::yield_now` | [`task::yield_now`] |
 //! | `tokio::time::{sleep, timeout, interval, …}` | [`time`], the same, to the nanosecond |

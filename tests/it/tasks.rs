@@ -2,6 +2,7 @@
 
 mod misuse;
 mod panics;
+mod priorities;
 mod wakers;
 
 use std::cell::{Cell, RefCell};

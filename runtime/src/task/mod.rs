@@ -10,8 +10,10 @@ mod handle;
 mod inbox;
 mod memory;
 mod place;
+mod priority;
 mod queue;
 mod raw;
+mod spawn;
 mod sync;
 mod table;
 mod waiter;
@@ -20,9 +22,9 @@ mod waker;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::core::{Misuse, with_current};
-
 pub use handle::{JoinError, JoinHandle};
+pub use priority::Priority;
+pub use spawn::{spawn, spawn_local, spawn_urgent, spawn_with};
 
 pub(crate) use bell::Bell;
 pub(crate) use inbox::{Address, Inbox, ring_again, send};
@@ -31,38 +33,6 @@ pub(crate) use sync::Errand;
 pub(crate) use table::{MAIN, Ran, Ready, Tasks};
 pub(crate) use waiter::Waiter;
 pub(crate) use waker::Name;
-
-/// Runs a future by itself, on the current core.
-///
-/// It starts when the current task waits for something the next time. Dropping the handle detaches the task.
-///
-/// # Panics
-///
-/// Outside of a runtime.
-#[track_caller]
-pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let spawned = with_current(|core| {
-        let core = core?;
-        let (task, joined) = raw::task(future);
-        Some(if core.is_open() {
-            let index = core.tasks.borrow_mut().insert(task);
-            JoinHandle::new(joined, Name::new(core.id(), index))
-        } else {
-            // The runtime is ending and runs no task any more.
-            task.cancel();
-            JoinHandle::new(joined, Name::new(core.id(), MAIN))
-        })
-    });
-    // Outside of the closure, through which `track_caller` does not reach.
-    match spawned {
-        Some(handle) => handle,
-        None => panic!("{}", Misuse::NoRuntime),
-    }
-}
 
 /// Lets the other ready tasks run first, each once, before the current one goes on.
 ///

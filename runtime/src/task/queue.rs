@@ -1,4 +1,4 @@
-//! The places that are ready, oldest first.
+//! The places that are ready and of one priority, oldest first.
 //!
 //! A place is in the queue at most once, so there are never more entries than places. Who adds a place makes room for
 //! it, and pushing never grows the queue. It knows nothing of tasks.

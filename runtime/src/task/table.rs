@@ -1,7 +1,7 @@
-//! The core's tasks and the queue of those that are ready.
+//! The core's tasks, their priorities and the queues of those that are ready.
 
 use super::Task;
-use super::queue::Queue;
+use super::priority::{Priority, Queues, Standing};
 
 /// The place of the main future, which is on the stack of `block_on` and not in the table.
 pub(crate) const MAIN: u32 = 0;
@@ -28,28 +28,44 @@ pub(crate) enum Ran {
 struct Slot {
     /// Gone while the task runs, and when the place is free.
     task: Option<Task>,
-    /// Set if the place is in the ready queue: it is there at most once.
-    scheduled: bool,
+    /// The priority of the task that has the place, or had it last, and where the place is ready.
+    standing: Standing,
+    /// The queues that have room for the place, a bit for each priority.
+    roomy: u8,
+}
+
+impl Slot {
+    fn new(queues: &mut Queues) -> Self {
+        queues.make_room(Priority::Normal);
+        Self { task: None, standing: Standing::IDLE, roomy: Priority::Normal.bit() }
+    }
+
+    /// Gives the place to tasks of another priority.
+    #[cold]
+    fn change(&mut self, priority: Priority, queues: &mut Queues) {
+        self.standing.change(priority);
+        if self.roomy & priority.bit() == 0 {
+            self.roomy |= priority.bit();
+            queues.make_room(priority);
+        }
+    }
 }
 
 /// All tasks of a core.
 pub(crate) struct Tasks {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    ready: Queue,
+    ready: Queues,
     /// Polls since the core was made.
     pub(crate) polls: u64,
 }
 
 impl Default for Tasks {
     fn default() -> Self {
+        let mut ready = Queues::default();
         // The first place is the main future's.
-        Self {
-            slots: vec![Slot { task: None, scheduled: false }],
-            free: Vec::new(),
-            ready: Queue::default(),
-            polls: 0,
-        }
+        let slots = vec![Slot::new(&mut ready)];
+        Self { slots, free: Vec::new(), ready, polls: 0 }
     }
 }
 
@@ -66,55 +82,71 @@ impl Tasks {
 
     /// Adds a task, ready to run, and gives its place.
     #[inline]
-    pub(crate) fn insert(&mut self, task: Task) -> u32 {
-        let slot = Slot { task: Some(task), scheduled: true };
+    pub(crate) fn insert(&mut self, task: Task, priority: Priority) -> u32 {
         let index = match self.free.pop() {
-            // The place may still be in the ready queue, for the sake of the task before: then that turn is this one's.
-            Some(index) => {
-                let before = std::mem::replace(&mut self.slots[index as usize], slot);
-                if before.scheduled {
-                    return index;
-                }
-                index
-            }
+            Some(index) => index,
             None => {
-                self.slots.push(slot);
-                self.ready.make_room(self.slots.len());
+                self.slots.push(Slot::new(&mut self.ready));
                 u32::try_from(self.slots.len() - 1).expect("invariant: memory ends before four billion tasks")
             }
         };
-        self.ready.push(index);
+        let slot = &mut self.slots[index as usize];
+        slot.task = Some(task);
+        if !slot.standing.is_of(priority) {
+            slot.change(priority, &mut self.ready);
+        }
+        // The place may still be in the queue, for the sake of the task before: then that turn is this one's.
+        self.ready.schedule(&mut slot.standing, index);
         index
     }
 
     /// Makes the task at this place ready. A place without a task is passed over when its turn comes.
     #[inline]
     pub(crate) fn schedule(&mut self, index: u32) {
-        if let Some(slot) = self.slots.get_mut(index as usize)
-            && !slot.scheduled
-        {
-            slot.scheduled = true;
-            self.ready.push(index);
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            self.ready.schedule(&mut slot.standing, index);
         }
     }
 
-    /// Puts back the task that has run, and takes the one that has been ready for longest.
+    /// Puts back the task that has run, and takes the one whose turn it is: the one of its priority that has been ready
+    /// for longest.
     #[inline]
     pub(crate) fn next(&mut self, ran: Ran) -> Option<Ready> {
         self.after(ran);
-        loop {
-            let index = self.ready.pop()?;
-            let slot = &mut self.slots[index as usize];
-            slot.scheduled = false;
-            if let Some(task) = slot.task.take() {
-                self.polls += 1;
-                return Some(Ready::Task(index, task));
-            }
-            if index == MAIN {
-                self.polls += 1;
-                return Some(Ready::Main);
+        while !self.ready.has_others() {
+            let index = self.ready.pop_normal()?;
+            if let Some(ready) = self.take(Priority::Normal, index) {
+                return Some(ready);
             }
         }
+        self.next_in_order()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn next_in_order(&mut self) -> Option<Ready> {
+        loop {
+            let (priority, index) = self.ready.pop_in_order(self.polls)?;
+            if let Some(ready) = self.take(priority, index) {
+                return Some(ready);
+            }
+        }
+    }
+
+    /// Takes the task at a place that was taken from the queue of this priority, unless nobody is there for this turn.
+    #[inline(always)]
+    fn take(&mut self, priority: Priority, index: u32) -> Option<Ready> {
+        let slot = &mut self.slots[index as usize];
+        if !slot.standing.leave(priority) {
+            return None;
+        }
+        let ready = match slot.task.take() {
+            Some(task) => Ready::Task(index, task),
+            None if index == MAIN => Ready::Main,
+            None => return None,
+        };
+        self.polls += 1;
+        Some(ready)
     }
 
     /// Puts back the task that has run, or frees its place.
