@@ -183,7 +183,7 @@ impl Inlet {
         }
         self.stash.borrow_mut().extend(bytes);
         match cqe.errno() {
-            libc::ENOBUFS if self.parting.get() => {}
+            libc::ENOBUFS | libc::ECANCELED | libc::EINTR if self.parting.get() => {}
             0 if cqe.res == 0 => self.course.set(Course::Ended),
             0 => self.progressed(),
             // Also because the stash was full, when bytes had come: armed again when somebody asks.
