@@ -66,6 +66,7 @@
 //! | `JoinHandle`: await, `abort`, `is_finished`; drop detaches | [`JoinHandle`], the same |
 //! | `tokio::task::yield_now` | [`task::yield_now`] |
 //! | `tokio::time::{sleep, timeout, interval, …}` | [`time`], the same, to the nanosecond |
+//! | `tokio::sync`: channels, locks, `Semaphore`, `Notify` | [`local`], the same within a core, with `Rc` for `Arc` |
 //! | `stream.read(&mut buf).await?` | `let (n, buf) = stream.read(buf).await.into_result()?`, or [`recv`](net::TcpStream::recv) |
 //! | `stream.write_all(&buf).await?` | `stream.write_all(buf).await.into_result()?` |
 //! | `tokio::fs::File` with a cursor | [`fs::File`] with offsets |
@@ -75,6 +76,8 @@
 pub use uring_runtime::buf;
 /// Files.
 pub use uring_runtime::fs;
+/// Channels and synchronisation between the tasks of one core.
+pub use uring_runtime::local;
 /// What debug builds look for.
 pub use uring_runtime::oracle;
 /// Signals of the process.

@@ -2,7 +2,8 @@
 //!
 //! Users take it through the facade, the crate `uring`. Modules in reading order: `op` says what an operation is,
 //! `driver` keeps those in flight, `core` runs the loop, [`task`] and [`time`] are what it runs, [`buf`] is what
-//! operations own, [`io`] and [`fs`] are what users hold, [`oracle`] is what debug builds look for.
+//! operations own, [`io`] and [`fs`] are what users hold, [`local`] is what tasks of one core talk through, [`oracle`] is
+//! what debug builds look for.
 
 mod op;
 
@@ -19,6 +20,7 @@ mod stats;
 pub mod buf;
 pub mod fs;
 pub mod io;
+pub mod local;
 pub mod oracle;
 pub mod signal;
 pub mod sync;

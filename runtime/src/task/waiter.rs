@@ -61,4 +61,12 @@ impl Waiter {
             own => own.wake(),
         }
     }
+
+    /// Drops it, and a panic in the drop of a waker that is the user's own goes no further.
+    #[inline]
+    pub(crate) fn drop_contained(self) {
+        if let Self::Foreign(waker) = self {
+            contain(|| drop(waker));
+        }
+    }
 }
