@@ -14,10 +14,10 @@ use crate::task::{self, Address, Errand};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let runtime = uring_runtime::Runtime::new()?;
 /// let handle = runtime.handle();
-/// let thread = std::thread::spawn(move || handle.spawn(|| async { 6 * 7 }).wait());
-/// runtime.block_on(uring_runtime::time::sleep(std::time::Duration::from_millis(50)));
-/// drop(runtime);
-/// assert_eq!(thread.join().expect("the thread does not panic")?, 42);
+/// let (sender, answer) = uring_runtime::sync::oneshot::channel();
+/// let thread = std::thread::spawn(move || sender.send(handle.spawn(|| async { 6 * 7 }).wait()));
+/// assert_eq!(runtime.block_on(answer)??, 42);
+/// # drop(thread.join());
 /// # Ok(())
 /// # }
 /// ```
