@@ -94,6 +94,9 @@ pub(crate) enum WorkloadChoice {
     Spawn,
     Yield,
     Timers,
+    Mpsc,
+    Stream,
+    PingPong,
     All,
 }
 
@@ -205,6 +208,9 @@ pub(crate) struct LocalArgs {
     /// file-read: the file, filled by `compare`.
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
+    /// stream, ping-pong: the CPU of the other thread.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) other_cpu: usize,
     /// Pin the process to this CPU.
     #[arg(long)]
     pub(crate) cpu: Option<usize>,

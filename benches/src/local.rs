@@ -31,5 +31,8 @@ fn setting(args: &LocalArgs) -> Result<Setting> {
         Workload::Spawn => Ok(Setting::Spawn),
         Workload::Yield => Ok(Setting::Yield),
         Workload::Timers => Ok(Setting::Timers),
+        Workload::Mpsc => Ok(Setting::Mpsc),
+        Workload::Stream => Ok(Setting::Stream { other_cpu: args.other_cpu }),
+        Workload::PingPong => Ok(Setting::PingPong { other_cpu: args.other_cpu }),
     }
 }

@@ -1,6 +1,9 @@
 //! The contestants. Each lives in its own folder and knows none of the others; this file only chooses.
 
+mod bare;
+mod crossbeam;
 mod epoll;
+mod flume;
 mod raw;
 mod tokio;
 mod uring;
@@ -29,10 +32,17 @@ pub(crate) enum Arm {
     Raw,
     /// tokio on one thread.
     Tokio,
+    /// The channel of flume, between two runtimes of tokio.
+    Flume,
+    /// The channel of crossbeam, between threads.
+    Crossbeam,
+    /// What wakes a thread, and no channel: the limit to compare with.
+    Bare,
 }
 
 impl Arm {
-    pub(crate) const ALL: [Self; 4] = [Self::Uring, Self::Epoll, Self::Raw, Self::Tokio];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Uring, Self::Epoll, Self::Raw, Self::Tokio, Self::Flume, Self::Crossbeam, Self::Bare];
 
     /// Whether the arm's process must have a ring, or must not.
     pub(crate) fn uses_ring(self) -> bool {
@@ -41,7 +51,7 @@ impl Arm {
 
     /// tokio has no counter of its system calls.
     pub(crate) fn counts_syscalls(self) -> bool {
-        self != Self::Tokio
+        matches!(self, Self::Uring | Self::Epoll | Self::Raw)
     }
 }
 
@@ -52,6 +62,9 @@ impl fmt::Display for Arm {
             Self::Epoll => "epoll",
             Self::Raw => "raw",
             Self::Tokio => "tokio",
+            Self::Flume => "flume",
+            Self::Crossbeam => "crossbeam",
+            Self::Bare => "bare",
         })
     }
 }
@@ -71,6 +84,7 @@ pub(crate) fn serve_echo(
         Arm::Epoll => epoll::serve_echo(addr, counters, announce),
         Arm::Raw => raw::serve_echo(addr, counters, announce),
         Arm::Tokio => tokio::serve_echo(addr, counters, announce),
+        Arm::Flume | Arm::Crossbeam | Arm::Bare => Err(format!("the {arm} arm serves nothing").into()),
     }
 }
 
@@ -81,6 +95,9 @@ pub(crate) fn bench(arm: Arm, setting: &Setting) -> Result<Box<dyn Bench>> {
         Arm::Epoll => epoll::bench(setting)?,
         Arm::Raw => raw::bench(setting)?,
         Arm::Tokio => Some(tokio::bench(setting)?),
+        Arm::Flume => flume::bench(setting)?,
+        Arm::Crossbeam => crossbeam::bench(setting),
+        Arm::Bare => bare::bench(setting),
     };
     bench.ok_or_else(|| format!("the {arm} arm has no such workload").into())
 }

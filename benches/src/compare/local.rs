@@ -51,6 +51,9 @@ impl Contestant {
         option("--workload", setting.workload().to_string());
         option("--arm", arm.to_string());
         option("--cpu", cpu.to_string());
+        if let Setting::Stream { other_cpu } | Setting::PingPong { other_cpu } = setting {
+            option("--other-cpu", other_cpu.to_string());
+        }
         if let Setting::FileRead { path, depth } = setting {
             option("--depth", depth.to_string());
             option(
@@ -81,13 +84,22 @@ fn case(setting: &Setting, part: usize) -> Case {
         Workload::Timers if part < 2 => {
             &["A million sleeps stay armed meanwhile, 10 to 1000 s away; none fires."]
         }
-        Workload::TcpEcho | Workload::Spawn | Workload::Yield | Workload::Timers => &[],
+        Workload::Stream => &[
+            "uring, tokio, flume: between two one-thread runtimes. crossbeam: between threads that block.",
+            "CPU is that of both threads; who waits by looking burns it. Compare the throughput, too.",
+        ],
+        Workload::PingPong => &["bare: two threads with two eventfds. CPU is that of both threads."],
+        _ => &[],
     };
     Case {
         workload,
         title: setting.title(part),
         baseline: workload.baseline(),
-        latency: (workload == Workload::Timers).then_some("woken late by"),
+        latency: match workload {
+            Workload::Timers => Some("woken late by"),
+            Workload::PingPong => Some("round-trip time"),
+            _ => None,
+        },
         notes: notes.to_vec(),
         arms: Vec::new(),
         uring_to: Vec::new(),

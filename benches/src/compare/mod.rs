@@ -54,7 +54,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
     let workloads = workloads(&args.workload);
     // Kept until the end: dropping it removes the file.
     let data = workloads.contains(&Workload::FileRead).then(DataFile::create).transpose()?;
-    let questions = questions(args, &workloads, data.as_ref());
+    let questions = questions(args, &workloads, data.as_ref(), placement.client);
     let plan = plan(args, placement, &questions)?;
     let mut cases = Vec::new();
     for question in &questions {
@@ -95,13 +95,21 @@ fn workloads(choices: &[WorkloadChoice]) -> Vec<Workload> {
             Workload::Spawn => WorkloadChoice::Spawn,
             Workload::Yield => WorkloadChoice::Yield,
             Workload::Timers => WorkloadChoice::Timers,
+            Workload::Mpsc => WorkloadChoice::Mpsc,
+            Workload::Stream => WorkloadChoice::Stream,
+            Workload::PingPong => WorkloadChoice::PingPong,
         };
         choices.contains(&WorkloadChoice::All) || choices.contains(&choice)
     };
     Workload::ALL.into_iter().filter(chosen).collect()
 }
 
-fn questions(args: &CompareArgs, workloads: &[Workload], data: Option<&DataFile>) -> Vec<Question> {
+fn questions(
+    args: &CompareArgs,
+    workloads: &[Workload],
+    data: Option<&DataFile>,
+    other_cpu: usize,
+) -> Vec<Question> {
     let mut questions = Vec::new();
     for workload in workloads {
         match workload {
@@ -118,6 +126,9 @@ fn questions(args: &CompareArgs, workloads: &[Workload], data: Option<&DataFile>
             Workload::Spawn => questions.push(Question::Local(Setting::Spawn)),
             Workload::Yield => questions.push(Question::Local(Setting::Yield)),
             Workload::Timers => questions.push(Question::Local(Setting::Timers)),
+            Workload::Mpsc => questions.push(Question::Local(Setting::Mpsc)),
+            Workload::Stream => questions.push(Question::Local(Setting::Stream { other_cpu })),
+            Workload::PingPong => questions.push(Question::Local(Setting::PingPong { other_cpu })),
         }
     }
     questions

@@ -1,5 +1,6 @@
 //! The workloads: what is done and measured, written once and independent of who does it.
 
+mod channels;
 mod files;
 mod tasks;
 mod timers;
@@ -11,8 +12,9 @@ use serde::Serialize;
 
 use crate::arms::Arm;
 
+pub(crate) use channels::{CAPACITY, Numbers, ping_pong, stream};
 pub(crate) use files::{BLOCK_BYTES, DataFile, Offsets, Reads};
-pub(crate) use tasks::{YIELDING_TASKS, repeat};
+pub(crate) use tasks::{OPS_PER_LOOK, YIELDING_TASKS, repeat};
 pub(crate) use timers::all_timer_parts;
 
 /// What is measured.
@@ -24,6 +26,9 @@ pub(crate) enum Workload {
     Spawn,
     Yield,
     Timers,
+    Mpsc,
+    Stream,
+    PingPong,
 }
 
 /// A workload without a client, with everything it needs to know.
@@ -32,6 +37,9 @@ pub(crate) enum Setting {
     Spawn,
     Yield,
     Timers,
+    Mpsc,
+    Stream { other_cpu: usize },
+    PingPong { other_cpu: usize },
 }
 
 impl Setting {
@@ -41,6 +49,9 @@ impl Setting {
             Self::Spawn => Workload::Spawn,
             Self::Yield => Workload::Yield,
             Self::Timers => Workload::Timers,
+            Self::Mpsc => Workload::Mpsc,
+            Self::Stream { .. } => Workload::Stream,
+            Self::PingPong { .. } => Workload::PingPong,
         }
     }
 
@@ -49,19 +60,30 @@ impl Setting {
         let part = self.workload().parts()[part];
         match self {
             Self::FileRead { depth, .. } => format!("{part}, {depth} in flight"),
-            Self::Spawn | Self::Yield | Self::Timers => part.to_owned(),
+            _ => part.to_owned(),
         }
     }
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 5] = [Self::TcpEcho, Self::FileRead, Self::Spawn, Self::Yield, Self::Timers];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::TcpEcho,
+        Self::FileRead,
+        Self::Spawn,
+        Self::Yield,
+        Self::Timers,
+        Self::Mpsc,
+        Self::Stream,
+        Self::PingPong,
+    ];
 
     /// Who can take part. epoll and the bare ring are no runtimes: they have no tasks and no timers.
     pub(crate) fn has(self, arm: Arm) -> bool {
         match self {
-            Self::TcpEcho | Self::FileRead => true,
-            Self::Spawn | Self::Yield | Self::Timers => matches!(arm, Arm::Uring | Arm::Tokio),
+            Self::TcpEcho | Self::FileRead => matches!(arm, Arm::Uring | Arm::Epoll | Arm::Raw | Arm::Tokio),
+            Self::Spawn | Self::Yield | Self::Timers | Self::Mpsc => matches!(arm, Arm::Uring | Arm::Tokio),
+            Self::Stream => matches!(arm, Arm::Uring | Arm::Tokio | Arm::Flume | Arm::Crossbeam),
+            Self::PingPong => !matches!(arm, Arm::Epoll | Arm::Raw),
         }
     }
 
@@ -69,7 +91,7 @@ impl Workload {
     pub(crate) fn baseline(self) -> Arm {
         match self {
             Self::TcpEcho | Self::FileRead => Arm::Epoll,
-            Self::Spawn | Self::Yield | Self::Timers => Arm::Tokio,
+            _ => Arm::Tokio,
         }
     }
 
@@ -90,6 +112,9 @@ impl Workload {
                 "cancel it, in random order",
                 "sleep 0.1 to 5 ms on an idle core",
             ],
+            Self::Mpsc => &["send a value and receive it, within a task"],
+            Self::Stream => &["a value from one thread to another"],
+            Self::PingPong => &["a value to another thread and back"],
         }
     }
 }
@@ -102,6 +127,9 @@ impl fmt::Display for Workload {
             Self::Spawn => "spawn",
             Self::Yield => "yield",
             Self::Timers => "timers",
+            Self::Mpsc => "mpsc",
+            Self::Stream => "stream",
+            Self::PingPong => "ping-pong",
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 pub(crate) const YIELDING_TASKS: usize = 64;
 
 /// Operations between two looks at the clock.
-const OPS_PER_LOOK: u64 = 256;
+pub(crate) const OPS_PER_LOOK: u64 = 256;
 
 /// Awaits `op` until the deadline has passed and returns how often. It is to be run inside a task, as the work of a
 /// server is: the root future of a runtime is woken differently, and in tokio more dearly.

@@ -12,6 +12,6 @@ pub(crate) use echo::serve_echo;
 pub(crate) fn bench(setting: &Setting) -> Result<Option<Box<dyn Bench>>> {
     Ok(match setting {
         Setting::FileRead { path, .. } => Some(Box::new(file::Pread::open(path)?)),
-        Setting::Spawn | Setting::Yield | Setting::Timers => None,
+        _ => None,
     })
 }

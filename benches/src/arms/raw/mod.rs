@@ -12,6 +12,6 @@ pub(crate) use echo::serve_echo;
 pub(crate) fn bench(setting: &Setting) -> Result<Option<Box<dyn Bench>>> {
     Ok(match setting {
         Setting::FileRead { path, depth } => Some(Box::new(file::RawReads::open(path, *depth)?)),
-        Setting::Spawn | Setting::Yield | Setting::Timers => None,
+        _ => None,
     })
 }

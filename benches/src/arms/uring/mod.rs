@@ -1,5 +1,6 @@
 //! The arm under test: the runtime through its public interface, as its documentation teaches.
 
+mod channels;
 mod echo;
 mod file;
 mod tasks;
@@ -18,6 +19,9 @@ pub(crate) fn bench(setting: &Setting) -> Result<Box<dyn Bench>> {
         Setting::Spawn => Box::new(tasks::Spawn(runtime()?)),
         Setting::Yield => Box::new(tasks::Yield(runtime()?)),
         Setting::Timers => Box::new(tasks::Timers(runtime()?)),
+        Setting::Mpsc => Box::new(channels::Local(runtime()?)),
+        Setting::Stream { other_cpu } => Box::new(channels::Stream(runtime()?, *other_cpu)),
+        Setting::PingPong { other_cpu } => Box::new(channels::PingPong(runtime()?, *other_cpu)),
     })
 }
 
