@@ -215,7 +215,8 @@ impl Program {
             assert!(rounds < ROUNDS_MAX, "a task waits for ever");
             rounds += 1;
             kernel.do_all_well(&self.shared.script);
-            sleep(Duration::from_nanos(1000)).await;
+            // So long that a listener's pause for want of descriptors is over after a few.
+            sleep(Duration::from_millis(1)).await;
             self.drain();
             self.shared.release_all();
         }
