@@ -21,7 +21,7 @@ impl Bench for Local {
             let deadline = Instant::now() + length;
             // One task has both ends, so that nothing but the channel is measured.
             let task = uring::spawn(async move {
-                let mut ops = 0;
+                let mut ops: u64 = 0;
                 while !ops.is_multiple_of(OPS_PER_LOOK) || Instant::now() < deadline {
                     let _ = sender.send(ops).await;
                     ops = receiver.recv().await.unwrap_or_default() + 1;
