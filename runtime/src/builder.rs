@@ -27,6 +27,9 @@ pub struct Builder {
     other: Option<Box<dyn Ring>>,
 }
 
+/// What a core looks for completions for, before it sleeps, unless said.
+const SPIN: Duration = Duration::from_micros(50);
+
 /// What many runtimes can be made with.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -55,7 +58,7 @@ impl Builder {
             ring: RingConfig::default(),
             pool: PoolConfig { buffer_bytes: 2048, buffers_start: 256, buffers_max: 4096 },
             drain_timeout: Duration::from_secs(5),
-            spin: Duration::ZERO,
+            spin: SPIN,
         })
     }
 
@@ -108,11 +111,12 @@ impl Builder {
     }
 
     /// How long at most a core that has nothing to do looks for completions before it sleeps, at most a second. Default
-    /// zero: it sleeps at once.
+    /// 50 µs; zero: it sleeps at once.
     ///
-    /// With some 50 µs a server with few connections answers sooner, and its core is busy meanwhile. It looks only while
-    /// that pays: when its last waits were shorter than twice this, and looking was not in vain of late. An idle core
-    /// sleeps at once. See [`Stats::spins`](crate::Stats::spins).
+    /// To fall asleep and to be woken takes longer than most answers do, so a server with few connections answers sooner,
+    /// and its core is busy meanwhile. It looks only while that pays: when its last waits were shorter than twice this, and
+    /// looking was not in vain of late. An idle core sleeps at once, and so does one that is asked something once in a
+    /// millisecond. See [`Stats::spins`](crate::Stats::spins).
     pub fn spin(mut self, limit: Duration) -> Self {
         self.settings.spin = limit.min(Duration::from_secs(1));
         self

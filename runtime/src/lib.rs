@@ -13,6 +13,7 @@ mod core;
 mod driver;
 mod launch;
 mod panics;
+mod presets;
 mod remote;
 mod runtime;
 mod stats;

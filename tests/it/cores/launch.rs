@@ -8,9 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use uring::net::{TcpListener, TcpListenerOptions};
-use uring::{Cores, LaunchError, core, shutdown, shutdown_token, spawn, spawn_on, time};
+use uring::{Cores, LaunchError, core, shutdown, shutdown_token, spawn, spawn_on, stats, time};
 
 use crate::kit::without_panic_messages;
+use crate::storm;
 use crate::support::{alone, builder, dial, watched};
 
 const THREE: Cores = Cores::Oversubscribed(3);
@@ -163,4 +164,22 @@ async fn accept_for(listener: &TcpListener, served: &AtomicUsize) -> io::Result<
     served.fetch_add(1, Ordering::SeqCst);
     drop(spawn(async move { while stream.recv().await.is_ok_and(|bytes| !bytes.is_empty()) {} }));
     Ok(())
+}
+
+#[test]
+fn an_idle_service_of_two_cores_makes_no_system_call() {
+    watched(|_| {
+        // The breaks: as in the test of one idle runtime.
+        let enters = builder().cores(Cores::Oversubscribed(2)).run(|| async {
+            time::sleep(Duration::from_millis(100)).await;
+            let before = stats().enters;
+            time::sleep(Duration::from_secs(1)).await;
+            io::Result::Ok(stats().enters - before)
+        });
+        for enters in enters.unwrap() {
+            let enters = enters.unwrap();
+            // In a storm of signals a sleep is many.
+            assert!(enters <= 2 || storm::adds_enters(), "{enters} enters for one sleep");
+        }
+    });
 }
