@@ -16,6 +16,7 @@ mod examples;
 mod files;
 mod kit;
 mod lifetime;
+mod local;
 mod pressure;
 mod spin;
 mod storm;

@@ -4,6 +4,11 @@
 
 use uring::buf::{RecvBuf, Slice};
 use uring::fs::{File, OpenOptions};
+use uring::local::{
+    Mutex, MutexGuard, Notified, Notify, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard,
+    OwnedSemaphorePermit, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit, broadcast,
+    mpsc, oneshot, watch,
+};
 use uring::net::{OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpListenerOptions, TcpStream};
 use uring::time::{Elapsed, Instant, Interval, Sleep, Timeout};
 use uring::{BuildError, Features, JoinError, JoinHandle, Runtime, SetupError, Stats};
@@ -43,6 +48,36 @@ stays_on_its_core!(
     Sleep,
     Timeout<()>,
     Interval,
+);
+
+// The same for what belongs to a core because it has no atomics.
+stays_on_its_core!(
+    oneshot::Sender<()>,
+    oneshot::Receiver<()>,
+    mpsc::Sender<()>,
+    mpsc::Receiver<()>,
+    mpsc::Permit<'static, ()>,
+    mpsc::OwnedPermit<()>,
+    mpsc::UnboundedSender<()>,
+    mpsc::UnboundedReceiver<()>,
+    watch::Sender<()>,
+    watch::Receiver<()>,
+    watch::Ref<'static, ()>,
+    broadcast::Sender<()>,
+    broadcast::Receiver<()>,
+    Notify,
+    Notified<'static>,
+    Semaphore,
+    SemaphorePermit<'static>,
+    OwnedSemaphorePermit,
+    Mutex<()>,
+    MutexGuard<'static, ()>,
+    OwnedMutexGuard<()>,
+    RwLock<()>,
+    RwLockReadGuard<'static, ()>,
+    RwLockWriteGuard<'static, ()>,
+    OwnedRwLockReadGuard<()>,
+    OwnedRwLockWriteGuard<()>,
 );
 
 const fn goes_anywhere<T: Send + Sync + 'static>() {}

@@ -6,8 +6,10 @@
 //! Entering, leaving and calling are a few memory accesses each, whatever the length. Wakers are code of users (also
 //! their clones and drops): none of it runs while the line is borrowed, and its panics go no further.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::mem;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
@@ -19,7 +21,11 @@ const ROOM_KEPT: usize = 1024;
 
 /// The line itself.
 pub(super) struct Line<W, G> {
+    /// How many wait. Beside the rest, because most who ask want to hear that nobody does.
+    waiting: Cell<usize>,
     inner: RefCell<Inner<W, G>>,
+    /// What has a line belongs to its core, also while nobody shares it.
+    stays: PhantomData<Rc<()>>,
 }
 
 /// A future's place. It belongs to one line, and has to be given back with [`Line::leave`] before it goes.
@@ -39,18 +45,21 @@ pub(super) enum Left<G> {
 impl<W: Copy, G: Copy> Line<W, G> {
     pub(super) const fn new() -> Self {
         let inner = Inner { nodes: Slab::new(), first: NOBODY, last: NOBODY, woken: Vec::new() };
-        Self { inner: RefCell::new(inner) }
+        Self { waiting: Cell::new(0), inner: RefCell::new(inner), stays: PhantomData }
     }
 
     /// Whether nobody waits. Who was called waits no more.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.inner.borrow().first == NOBODY
+        self.waiting.get() == 0
     }
 
     /// What the first in the line wishes.
     #[inline]
     pub(super) fn first(&self) -> Option<W> {
+        if self.is_empty() {
+            return None;
+        }
         let inner = self.inner.borrow();
         inner.nodes.get(inner.first).map(|node| node.wish)
     }
@@ -86,6 +95,7 @@ impl<W: Copy, G: Copy> Line<W, G> {
             return Poll::Ready(given);
         }
         place.0 = Some(self.inner.borrow_mut().push(wish, waiter));
+        self.waiting.set(self.waiting.get() + 1);
         Poll::Pending
     }
 
@@ -115,22 +125,24 @@ impl<W: Copy, G: Copy> Line<W, G> {
     pub(super) fn leave(&self, place: &mut Place) -> Left<G> {
         let Some(key) = place.0.take() else { return Left::Outside };
         let node = self.inner.borrow_mut().remove(key);
-        node.waiter.drop_contained();
-        match node.called {
-            Some(given) => Left::Called(given),
-            None => Left::Waiting,
+        if let Some(given) = node.called {
+            return Left::Called(given);
         }
+        self.waiting.set(self.waiting.get() - 1);
+        node.waiter.drop_contained();
+        Left::Waiting
     }
 
     /// Calls the first in the line, and wakes it. Gives `false` when nobody waits.
     #[inline]
     pub(super) fn call_first(&self, given: G) -> bool {
-        let waiter = self.inner.borrow_mut().call_first(given);
-        let is_somebody = waiter.is_some();
-        if let Some(waiter) = waiter {
-            waiter.wake_contained();
+        if self.is_empty() {
+            return false;
         }
-        is_somebody
+        let waiter = self.inner.borrow_mut().call_first(given);
+        self.waiting.set(self.waiting.get() - 1);
+        waiter.unwrap_or_default().wake_contained();
+        true
     }
 
     /// Calls all who wait, and wakes them in their order. Who comes while they are woken is not among them.
@@ -139,6 +151,7 @@ impl<W: Copy, G: Copy> Line<W, G> {
             return;
         }
         let mut woken = self.inner.borrow_mut().call_all(given);
+        self.waiting.set(0);
         for waiter in woken.drain(..) {
             waiter.wake_contained();
         }

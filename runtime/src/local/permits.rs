@@ -80,7 +80,9 @@ impl Permits {
     #[inline]
     pub(super) fn give(&self, permits: usize) {
         self.free.set(self.free.get().saturating_add(permits).min(PERMITS_MAX));
-        self.serve();
+        if !self.line.is_empty() {
+            self.serve();
+        }
     }
 
     /// Takes permits away for good, as many as are free.
@@ -97,7 +99,6 @@ impl Permits {
     }
 
     /// Hands permits to those at the head of the line, as far as they go. Wakers run in between, with all in order.
-    #[inline]
     fn serve(&self) {
         while let Some(wanted) = self.line.first()
             && wanted <= self.free.get()

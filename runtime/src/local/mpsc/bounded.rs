@@ -64,9 +64,9 @@ impl<T> Sender<T> {
             Err(TrySendError::Closed(value)) => return Err(SendError(value)),
             Err(TrySendError::Full(value)) => value,
         };
-        match self.queue.reserve().await {
-            Ok(()) => {
-                self.queue.push(value);
+        match self.reserve().await {
+            Ok(permit) => {
+                permit.send(value);
                 Ok(())
             }
             Err(_) => Err(SendError(value)),

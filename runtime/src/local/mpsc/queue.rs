@@ -102,6 +102,7 @@ impl<T> Queue<T> {
         self.senders.get() == 0 || self.is_closed() && self.room.free() == self.capacity
     }
 
+    #[inline]
     pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
         match self.pop() {
             Some(value) => Ok(value),
