@@ -13,6 +13,7 @@ mod accept;
 mod buffers;
 mod end;
 mod given_up;
+mod local;
 mod memory;
 mod multishot;
 mod open;
