@@ -21,7 +21,13 @@ use std::task::{Context, Poll, Wake, Waker};
 
 /// A waker that counts.
 #[derive(Default)]
-struct Wakes(AtomicU32);
+pub(super) struct Wakes(AtomicU32);
+
+impl Wakes {
+    pub(super) fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Wake for Wakes {
     fn wake(self: Arc<Self>) {
@@ -64,7 +70,7 @@ impl<T> Hand<T> {
     }
 
     pub(super) fn is_woken(&self) -> bool {
-        self.wakes.0.load(Ordering::Relaxed) > 0
+        self.wakes.count() > 0
     }
 }
 

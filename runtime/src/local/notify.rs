@@ -106,6 +106,22 @@ pub struct Notified<'a> {
 
 impl Notified<'_> {
     /// Takes a place in the line before the first poll. Gives `true` when it is notified already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use uring_runtime::local::Notify;
+    ///
+    /// # uring_runtime::Builder::new().build()?.block_on(async {
+    /// let notify = Notify::new();
+    /// let mut told = pin!(notify.notified());
+    /// assert!(!told.as_mut().enable());
+    /// notify.notify_one(); // goes to `told`, not to who comes later
+    /// told.await;
+    /// # });
+    /// # Ok::<(), uring_runtime::BuildError>(())
+    /// ```
     pub fn enable(self: Pin<&mut Self>) -> bool {
         // Its first real poll brings the waker.
         self.poll(&mut Context::from_waker(std::task::Waker::noop())).is_ready()

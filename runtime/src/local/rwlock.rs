@@ -265,6 +265,21 @@ pub struct RwLockWriteGuard<'a, T> {
 
 impl<'a, T> RwLockWriteGuard<'a, T> {
     /// Goes on as a reader, with no writer in between. Readers that are first in the line may then read, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use uring_runtime::local::RwLock;
+    ///
+    /// # uring_runtime::Builder::new().build()?.block_on(async {
+    /// let number = RwLock::new(1);
+    /// let mut writer = number.write().await;
+    /// *writer += 1;
+    /// let reader = writer.downgrade();
+    /// assert_eq!((*reader, *number.read().await), (2, 2));
+    /// # });
+    /// # Ok::<(), uring_runtime::BuildError>(())
+    /// ```
     pub fn downgrade(mut self) -> RwLockReadGuard<'a, T> {
         let lock = self.lock;
         lock.value.set(self.value.take());

@@ -243,6 +243,22 @@ impl Drop for SemaphorePermit<'_> {
 }
 
 /// Permits of a [`Semaphore`] that keep it alive, and go back when this is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+/// use uring_runtime::local::Semaphore;
+///
+/// # uring_runtime::Builder::new().build()?.block_on(async {
+/// let uploads = Rc::new(Semaphore::new(1));
+/// let permit = Rc::clone(&uploads).acquire_owned().await.expect("it is never closed");
+/// let task = uring_runtime::task::spawn(async move { drop(permit) }); // it goes with the task
+/// assert!(uploads.acquire().await.is_ok());
+/// # drop(task);
+/// # });
+/// # Ok::<(), uring_runtime::BuildError>(())
+/// ```
 #[must_use = "the permits go back when this is dropped"]
 #[derive(Debug)]
 pub struct OwnedSemaphorePermit {

@@ -8,8 +8,10 @@ use std::task::Poll;
 use uring::local::{
     Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, TryLockError,
 };
+use uring::{spawn, yield_now};
 
 use super::{Acts, Hand, now};
+use crate::alone::on_a_core;
 use crate::kit::{Random, panic_text};
 
 fn locking(lock: &Rc<Mutex<u32>>) -> Hand<OwnedMutexGuard<u32>> {
@@ -18,7 +20,7 @@ fn locking(lock: &Rc<Mutex<u32>>) -> Hand<OwnedMutexGuard<u32>> {
 
 #[test]
 fn a_mutex_is_given_to_one_at_a_time_in_the_order_of_coming() {
-    // The break: no look at the line in `Permits::try_take`.
+    // The break: `Inner::push` puts who comes at the front of the line.
     let lock = Rc::new(Mutex::new(0));
     let held = now(lock.lock());
     let (mut first, mut second) = (locking(&lock), locking(&lock));
@@ -117,6 +119,40 @@ fn a_value_may_use_the_lock_that_it_replaces_a_value_in() {
     *now(lock.lock()) = None;
     assert!(seen.get(), "it was dropped under the lock, and could look at it");
     assert!(lock.try_lock().is_ok());
+}
+
+#[test]
+fn tasks_that_are_aborted_at_any_moment_leave_a_lock_for_the_others() {
+    // The break: `Left::Called(Ok(()))` does nothing in the drop of `Take`.
+    on_a_core(async {
+        let mut random = Random::new();
+        let lock = Rc::new(Mutex::new(0));
+        let tasks: Vec<_> = (0..300)
+            .map(|_| {
+                let lock = Rc::clone(&lock);
+                spawn(async move {
+                    let mut count = lock.lock().await;
+                    let before = *count;
+                    yield_now().await;
+                    *count = before + 1;
+                })
+            })
+            .collect();
+        // The one that has the lock, or the one whose turn it is next, is aborted while the others wait.
+        while let Some(first) = tasks.iter().position(|task| !task.is_finished()) {
+            let next = (first + random.below(2) as usize).min(tasks.len() - 1);
+            tasks[next].abort();
+            for _ in 0..random.below(5) {
+                yield_now().await;
+            }
+        }
+        let mut finished = 0;
+        for task in tasks {
+            finished += u32::from(task.await.is_ok());
+        }
+        assert_eq!(*lock.lock().await, finished);
+        assert!((1..300).contains(&finished), "{finished}");
+    });
 }
 
 /// Somebody who waits, or has the lock.

@@ -40,7 +40,7 @@ fn tasks_pass_values_in_order_through_a_channel_of_one() {
 
 #[test]
 fn senders_wait_for_room_in_the_order_of_their_coming() {
-    // The break: no look at the line in `Permits::try_take`.
+    // The break: `Inner::push` puts who comes at the front of the line.
     let (tx, mut rx) = channel(1);
     tx.try_send(0).unwrap();
     let mut waiting: Vec<_> = (1..4).map(|value| sending(&tx, value)).collect();

@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 use uring::local::broadcast::error::RecvError;
 use uring::local::{Mutex, Notify, RwLock, Semaphore, broadcast, mpsc, oneshot, watch};
 
-use super::{Acts, Hand, acting_waker, now};
+use super::{Acts, Hand, Wakes, acting_waker, now};
 
 type Waits = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -126,6 +126,20 @@ fn a_waker_may_use_what_wakes_it() {
         wake();
         assert_eq!(calls.get(), 1, "{what}");
         assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_ready(), "{what}");
+    }
+}
+
+#[test]
+fn the_waker_of_the_last_poll_is_the_one_that_is_woken() {
+    // The breaks: no `replace` in `Inner::take_called_or_replace`; nor in `Seat::sit`.
+    for Case { what, mut wait, wake, .. } in everything() {
+        let wakers: [Arc<Wakes>; 3] = Default::default();
+        for waker in wakers.iter().chain(&wakers[..2]) {
+            let waker = Waker::from(Arc::clone(waker));
+            assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "{what}");
+        }
+        wake();
+        assert_eq!(wakers.map(|waker| waker.count()), [0, 1, 0], "{what}");
     }
 }
 

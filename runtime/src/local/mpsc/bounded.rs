@@ -183,6 +183,20 @@ impl<T> fmt::Debug for Sender<T> {
 }
 
 /// Room for one value. Dropped without sending, it goes to the next who waits.
+///
+/// # Examples
+///
+/// ```
+/// use uring_runtime::local::mpsc;
+///
+/// # uring_runtime::Builder::new().build()?.block_on(async {
+/// let (tx, mut rx) = mpsc::channel(1);
+/// let room = tx.reserve().await.expect("the receiver is there"); // the value is not made before there is room
+/// room.send(String::from("made now"));
+/// assert_eq!(rx.recv().await.as_deref(), Some("made now"));
+/// # });
+/// # Ok::<(), uring_runtime::BuildError>(())
+/// ```
 #[must_use = "the room goes back when this is dropped"]
 pub struct Permit<'a, T> {
     /// None once a value was sent.
@@ -213,6 +227,21 @@ impl<T> fmt::Debug for Permit<'_, T> {
 }
 
 /// Room for one value, and the sender that took it.
+///
+/// # Examples
+///
+/// ```
+/// use uring_runtime::local::mpsc;
+///
+/// # uring_runtime::Builder::new().build()?.block_on(async {
+/// let (tx, mut rx) = mpsc::channel(1);
+/// let room = tx.reserve_owned().await.expect("the receiver is there");
+/// let tx = room.send(1);
+/// assert!(tx.try_reserve().is_err());
+/// assert_eq!(rx.recv().await, Some(1));
+/// # });
+/// # Ok::<(), uring_runtime::BuildError>(())
+/// ```
 #[must_use = "the room goes back when this is dropped"]
 pub struct OwnedPermit<T> {
     /// None once a value was sent, or the room was given back.
