@@ -110,7 +110,7 @@ impl<T> Drop for Away<'_, T> {
     }
 }
 
-/// The value as it was when this was made. See the [module](super::watch) about how long to hold it.
+/// The value as it was when this was made. See the [module](super) about how long to hold it.
 pub struct Ref<'a, T> {
     value: Rc<T>,
     has_changed: bool,
