@@ -131,7 +131,7 @@ fn a_receiver_that_was_closed_is_woken_when_a_send_that_was_granted_room_is_drop
 #[test]
 fn a_receive_that_was_woken_and_dropped_leaves_the_value_there() {
     // The break: a second `pop` in `Queue::poll_recv`.
-    let (tx, rx) = channel(1);
+    let (tx, rx) = channel(2);
     let rx = Rc::new(Cell::new(Some(rx)));
     let place = Rc::clone(&rx);
     let receiving = Hand::waiting(async move {
@@ -141,9 +141,9 @@ fn a_receive_that_was_woken_and_dropped_leaves_the_value_there() {
     tx.try_send(1).unwrap();
     assert!(receiving.is_woken());
     drop(receiving);
+    tx.try_send(2).unwrap();
     let mut rx = rx.take().unwrap();
     assert_eq!(now(rx.recv()), Some(1));
-    tx.try_send(2).unwrap();
     assert_eq!(now(rx.recv()), Some(2));
 }
 

@@ -45,7 +45,7 @@ fn the_sender_is_woken_by_the_end_of_the_receiver() {
 
 #[test]
 fn a_value_that_nobody_takes_is_dropped_with_the_receiver_also_when_it_panics() {
-    // The break: `value` is left where it is in the drop of `Receiver`.
+    // The break: `mem::forget` instead of `drop` in the drop of `Receiver`.
     let drops = Rc::new(Cell::new(0));
     let (tx, rx) = channel();
     assert!(tx.send(Bomb::new(&drops)).is_ok());
