@@ -214,7 +214,7 @@ fn a_waker_that_is_dropped_may_use_what_kept_it_and_may_panic() {
 
 #[test]
 fn a_value_that_is_dropped_with_the_receiver_may_use_the_channel() {
-    // The break: the values are dropped under the borrow in `Queue::abandon`.
+    // The break: `close` comes after the values in `Queue::abandon`.
     let (tx, rx) = mpsc::unbounded_channel();
     let refused = Rc::new(Cell::new(0));
     for _ in 0..3 {

@@ -1,6 +1,6 @@
 //! The channel for the latest value: nothing that changed is overlooked, borrows, both ends, and a model.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -137,12 +137,11 @@ fn a_value_stays_when_what_changes_it_panics_or_looks_at_it() {
 fn a_value_that_is_replaced_may_use_its_channel_when_it_is_dropped() {
     // The break: `drop(before)` ahead of `tell` in `Sender::send`: the value is then not told of.
     let (tx, rx) = channel(Acts::new(|| {}));
-    let (ours, seen) = (rx.clone(), Rc::new(Cell::new(false)));
-    let told = Rc::clone(&seen);
-    tx.send(Acts::new(move || told.set(ours.borrow().has_changed()))).ok();
-    let mut rx = rx;
-    rx.mark_unchanged();
-    tx.send(Acts::new(|| {})).ok();
+    let (rx, seen) = (Rc::new(RefCell::new(rx)), Rc::new(Cell::new(false)));
+    let (ours, told) = (Rc::clone(&rx), Rc::clone(&seen));
+    tx.send(Acts::new(move || told.set(ours.borrow().borrow().has_changed()))).ok().unwrap();
+    rx.borrow_mut().mark_unchanged();
+    tx.send(Acts::new(|| {})).ok().unwrap();
     assert!(seen.get());
 }
 
