@@ -57,7 +57,7 @@ fn synchronisation() -> [Case; 4] {
     let lock = Rc::new(RwLock::new(0));
     let (one, two, held) = (Rc::clone(&lock), Rc::clone(&lock), now(Rc::clone(&lock).read_owned()));
     let wait = async move { *one.write().await += 1 };
-    let meanwhile = move || assert!(two.try_read().is_err(), "it is somebody's turn");
+    let meanwhile = move || assert!(two.try_write().is_err(), "somebody has it, or it is somebody's turn");
     let rwlock = case("rwlock", wait, move || drop(held), meanwhile);
     [semaphore, notify, mutex, rwlock]
 }
@@ -185,7 +185,7 @@ impl Drop for ActsInDrop {
 
 #[test]
 fn a_waker_that_is_dropped_may_use_what_kept_it_and_may_panic() {
-    // The break: the node is dropped under the borrow in `Line::leave`; or `drop` instead of `drop_contained`.
+    // The breaks: the waker is dropped under the borrow in `Line::stay`; or by `drop` instead of `drop_contained`.
     for Case { what, mut wait, wake, meanwhile } in everything() {
         let drops = Rc::new(Cell::new(0));
         let mut poll = |waker: &Waker| wait.as_mut().poll(&mut Context::from_waker(waker));
@@ -210,6 +210,30 @@ fn a_waker_that_is_dropped_may_use_what_kept_it_and_may_panic() {
             }
         }
     }
+}
+
+#[test]
+fn a_waker_that_is_dropped_with_its_future_may_use_what_kept_it() {
+    // The break: the waker is dropped under the borrow in `Line::leave`.
+    // The two that are left out keep the waker as long as the channel.
+    for Case { what, mut wait, meanwhile, .. } in everything().filter(|case| !is_seat(case)) {
+        let waker = Waker::from(Arc::new(ActsInDrop));
+        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "{what}");
+        drop(waker);
+        let drops = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&drops);
+        ON_DROP.set(Some(Rc::new(move || {
+            meanwhile();
+            counted.set(counted.get() + 1);
+        })));
+        drop(wait);
+        ON_DROP.set(None);
+        assert_eq!(drops.get(), 1, "{what}");
+    }
+}
+
+fn is_seat(case: &Case) -> bool {
+    matches!(case.what, "oneshot" | "receive")
 }
 
 #[test]
