@@ -171,6 +171,12 @@ pub(super) const HOMES: &[Home] = &[
         ],
     },
     Home {
+        what: "what stays within a core has no atomics, and runs without a core",
+        needles: &[Needle::Name("std::sync"), Needle::Name("crate::core"), Needle::Name("crate::driver")],
+        scope: &["runtime/src/local/"],
+        allowed: &[],
+    },
+    Home {
         what: "sockets are made only by operations",
         needles: &[
             Needle::Name("std::net::TcpStream"),
