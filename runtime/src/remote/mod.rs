@@ -6,6 +6,7 @@
 mod handle;
 mod join;
 mod outcome;
+mod prims;
 
 pub use handle::Handle;
 pub use join::RemoteJoinHandle;

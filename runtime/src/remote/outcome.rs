@@ -3,11 +3,10 @@
 //! It is shared by the task's side ([`Promise`]) and the spawner's ([`RemoteJoinHandle`](super::RemoteJoinHandle)); it
 //! knows nothing of cores. Wakers and outputs are code of users: they are woken and dropped with the lock released.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Poll, Waker};
 
-use crate::task::JoinError;
+use super::prims::{Arc, AtomicBool, JoinError, Mutex, MutexGuard, Ordering};
 
 /// What both sides see.
 pub(super) struct Outcome<T> {

@@ -2,18 +2,20 @@
 //!
 //! The flavours (`mpsc`, `spsc`, `mesh`) differ in how many ends there are. Sending to a receiver that is not waiting is a
 //! few atomic steps and no system call; one that waits is woken through its waker, and its core by its ring if it sleeps.
-//! No value is dropped and no waker is woken while a lock is taken.
+//! No value is dropped and no waker is woken while a lock is taken. When the consumer goes, whatever is in the queue or
+//! still on its way is dropped at once, by it or by who brings it.
 #![allow(unsafe_code, reason = "the one consumer of the queue")]
 
 use std::mem;
 use std::pin::Pin;
+use std::sync::PoisonError;
 use std::task::{Context, Poll};
 
 use super::error::{SendError, TryRecvError, TrySendError};
 use super::line::{Line, Stand, Ticket, Used};
 use super::patience::Patience;
-use super::prims::{Arc, AtomicUsize, Ordering, look, pause, retire};
-use super::sleeper::Sleeper;
+use super::prims::{Arc, AtomicUsize, Mutex, Ordering, discard, look, pause, retire};
+use super::sleeper::{Sleeper, Taker};
 use super::slots::{Refused, Slots};
 
 /// Makes a channel with one producer and its consumer.
@@ -24,6 +26,7 @@ pub(super) fn channel<T>(capacity: usize, receiver: Arc<Sleeper>) -> (Producer<T
         line: Line::new(),
         receiver,
         producers: AtomicUsize::new(1),
+        drains: Mutex::new(()),
     });
     (Producer::of(Arc::clone(&channel)), Consumer { channel, patience: Patience::new(), yielded: 0 })
 }
@@ -34,14 +37,35 @@ struct Channel<T> {
     /// Shared by all channels that one receiver waits for.
     receiver: Arc<Sleeper>,
     producers: AtomicUsize,
+    /// Taken for each value that is taken out when the consumer is gone.
+    drains: Mutex<()>,
 }
 
 impl<T> Channel<T> {
     #[inline]
     fn push(&self, value: T) -> Result<(), Refused<T>> {
         self.slots.push(value)?;
-        self.receiver.wake();
+        if self.receiver.wake() == Taker::Gone {
+            // It had its position before the channel was closed. Left there, the value would live as long as the last
+            // producer, who may be waiting for the very answer that goes with it.
+            self.drain();
+        }
         Ok(())
+    }
+
+    /// Drops the values of a channel whose consumer is gone.
+    #[cold]
+    fn drain(&self) {
+        loop {
+            let drains = self.drains.lock().unwrap_or_else(PoisonError::into_inner);
+            // SAFETY: the consumer takes nothing any more, and everybody else holds the lock.
+            let value = unsafe { self.slots.pop() };
+            drop(drains);
+            match value {
+                Some(value) => discard(value),
+                None => return,
+            }
+        }
     }
 }
 
@@ -102,7 +126,8 @@ impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
         if retire(&self.channel.producers) == 1 {
             self.channel.slots.close();
-            self.channel.receiver.wake();
+            // Its own values are in the queue, or were dropped.
+            let _ = self.channel.receiver.wake();
         }
     }
 }
@@ -205,10 +230,9 @@ impl<T> Consumer<T> {
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
         self.close();
-        // One that is on its way is dropped by who holds the channel last.
-        while let Some(value) = self.pop() {
-            drop(value);
-        }
+        // From here on who brings a value that was on its way drains, too.
+        self.channel.receiver.leave();
+        self.channel.drain();
     }
 }
 

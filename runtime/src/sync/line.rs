@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::task::Waker;
 
-use super::prims::{AtomicUsize, Mutex, MutexGuard, look, publish};
+use super::prims::{AtomicUsize, Mutex, MutexGuard, look, publish, wake};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(u64);
@@ -112,10 +112,11 @@ impl Line {
         }
         self.measure(&waits);
         drop(waits);
-        drop(own);
         if let Some(next) = next {
-            next.wake();
+            wake(next);
         }
+        // Last, because it is code of users and may panic.
+        drop(own);
     }
 
     /// There is room for one more: who is first may go.
@@ -131,7 +132,7 @@ impl Line {
         // The length stays the same: a granted one is still in the line.
         let next = grant(&mut self.lock());
         if let Some(next) = next {
-            next.wake();
+            wake(next);
         }
     }
 
@@ -143,7 +144,7 @@ impl Line {
         let wakers = std::mem::take(&mut waits.wakers);
         self.measure(&waits);
         drop(waits);
-        wakers.into_values().for_each(Waker::wake);
+        wakers.into_values().for_each(wake);
     }
 }
 

@@ -80,7 +80,7 @@ impl<T> Node<T> {
         self.outgoing.len()
     }
 
-    /// Sends a value to a node, and waits for room.
+    /// Sends a value to a node, and waits for room. In its own queue only the node itself makes room.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::{fmt, mem};
 
 use super::error::{RecvError, TryRecvError};
-use super::prims::{Arc, Mutex, MutexGuard};
+use super::prims::{Arc, Mutex, MutexGuard, discard, wake};
 
 /// Makes a channel for one value.
 ///
@@ -49,7 +49,7 @@ impl Side {
 
     fn wake(self) {
         if let Self::Open(Some(waker)) = self {
-            waker.wake();
+            wake(waker);
         }
     }
 
@@ -78,16 +78,18 @@ impl<T> Sender<T> {
     pub fn send(mut self, value: T) -> Result<(), T> {
         let Some(shared) = self.0.take() else { return Err(value) };
         let mut state = lock(&shared);
-        state.sender = Side::Gone;
+        // Dropped at the end, with the lock released, as it may hold a waker.
+        let _own = mem::replace(&mut state.sender, Side::Gone);
         let receiver = match &mut state.receiver {
-            Side::Gone => return Err(value),
+            Side::Gone => {
+                drop(state);
+                return Err(value);
+            }
             Side::Open(waker) => waker.take(),
         };
         state.value = Some(value);
         drop(state);
-        if let Some(waker) = receiver {
-            waker.wake();
-        }
+        Side::Open(receiver).wake();
         Ok(())
     }
 
@@ -127,10 +129,9 @@ impl<T> Drop for Sender<T> {
             Side::Gone => None,
         };
         drop(state);
+        Side::Open(receiver).wake();
+        // Last, because it is code of users and may panic.
         drop(own);
-        if let Some(waker) = receiver {
-            waker.wake();
-        }
     }
 }
 
@@ -168,8 +169,8 @@ impl<T> Receiver<T> {
             Side::Gone => None,
         };
         drop(state);
-        drop(own);
         Side::Open(sender).wake();
+        drop(own);
     }
 }
 
@@ -200,7 +201,7 @@ impl<T> Drop for Receiver<T> {
         self.close();
         // Dropped with the lock released.
         let value = lock(&self.0).value.take();
-        drop(value);
+        discard(value);
     }
 }
 

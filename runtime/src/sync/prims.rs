@@ -1,8 +1,12 @@
-//! The atomics, locks and cells of the channels. The models under `tests/loom` put others in their place.
+//! The atomics, locks and cells of the channels, and what keeps users' panics out of them. The models under `tests/loom`
+//! put others in their place.
 //!
 //! It owns nothing, and must not know the protocols.
 
 use std::cell::UnsafeCell;
+use std::task::Waker;
+
+use crate::panics::contain;
 
 pub(super) use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) use std::sync::{Arc, Mutex, MutexGuard};
@@ -24,6 +28,26 @@ pub(super) fn look(word: &AtomicUsize) -> usize {
 #[inline]
 pub(super) fn retire(word: &AtomicUsize) -> usize {
     word.fetch_sub(1, Ordering::SeqCst)
+}
+
+/// Puts a word in the place of another, in the order of [`publish`]. Gives what was found otherwise.
+#[inline]
+pub(super) fn exchange(word: &AtomicUsize, from: usize, to: usize) -> Result<usize, usize> {
+    word.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+}
+
+/// Wakes somebody. A panic of the waker stays here: others wait to be woken, and values are on their way.
+pub(super) fn wake(waker: Waker) {
+    if !contain(|| waker.wake()) {
+        tracing::error!("a waker panicked inside of a channel, which goes on");
+    }
+}
+
+/// Drops a value that nobody will receive. A panic of that stays here: others are to be dropped after it.
+pub(super) fn discard<T>(value: T) {
+    if !contain(|| drop(value)) {
+        tracing::error!("a value panicked when its channel dropped it");
+    }
 }
 
 /// Lets some time pass, the more the longer one has waited, at most half a microsecond: who looks all the time at what

@@ -1,19 +1,34 @@
 //! One that waits for many: the receiving side of a channel, or of several.
 //!
+//! ```text
+//!           waits             a producer wakes
+//!   awake ─────────▶ waits ───────────────────▶ awake        any ──▶ gone
+//! ```
+//!
 //! It owns the waker of who waits. Whoever has something for it publishes that first and then calls [`Sleeper::wake`].
 
 use std::sync::PoisonError;
 use std::task::Waker;
 
-use super::prims::{AtomicUsize, Mutex, look, publish};
+use super::prims::{AtomicUsize, Mutex, exchange, look, publish, wake};
 
 const AWAKE: usize = 0;
+/// A waker is to be woken by who comes next.
 const WAITS: usize = 1;
+/// Nobody will ever look again.
+const GONE: usize = 2;
 
 pub(super) struct Sleeper {
-    /// Whether a waker is to be woken by who comes next.
     state: AtomicUsize,
     waker: Mutex<Option<Waker>>,
+}
+
+/// Whether somebody takes what was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Taker {
+    Here,
+    Gone,
 }
 
 impl Sleeper {
@@ -41,19 +56,32 @@ impl Sleeper {
 
     /// Wakes who waits, if somebody does.
     #[inline]
-    pub(super) fn wake(&self) {
-        if look(&self.state) == WAITS {
-            self.wake_now();
-        }
+    pub(super) fn wake(&self) -> Taker {
+        if look(&self.state) == AWAKE { Taker::Here } else { self.wake_now() }
     }
 
     #[cold]
-    fn wake_now(&self) {
-        publish(&self.state, AWAKE);
-        // Taken after the word: a waker that is left meanwhile is woken now, or its owner looks again.
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(waker) = waker {
-            waker.wake();
+    fn wake_now(&self) -> Taker {
+        match exchange(&self.state, WAITS, AWAKE) {
+            Ok(_) => {
+                // Taken after the word: a waker that is left meanwhile is woken now, or its owner looks again.
+                if let Some(waker) = self.take() {
+                    wake(waker);
+                }
+                Taker::Here
+            }
+            Err(GONE) => Taker::Gone,
+            Err(_) => Taker::Here,
         }
+    }
+
+    /// Nobody looks any more: the waker goes now, and whoever publishes something from here on learns it.
+    pub(super) fn leave(&self) {
+        publish(&self.state, GONE);
+        drop(self.take());
+    }
+
+    fn take(&self) -> Option<Waker> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

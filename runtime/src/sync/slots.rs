@@ -16,7 +16,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::prims::{AtomicUsize, Ordering, Shared, look, publish};
+use super::prims::{AtomicUsize, Ordering, Shared, discard, look, publish};
 
 /// Set in `tail` when no producer may take a position any more.
 const CLOSED: usize = 1 << (usize::BITS - 1);
@@ -47,7 +47,7 @@ pub(super) enum Refused<T> {
 }
 
 // SAFETY: a value is written by one thread and moved out by another, which is what `Send` allows; the stamps give each
-// slot to one thread at a time (see above), so no two threads ever use one value.
+// slot to one thread at a time (docs/safety.md, S11), so no two threads ever use one value.
 unsafe impl<T: Send> Sync for Slots<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Slots<T> {}
@@ -98,7 +98,8 @@ impl<T> Slots<T> {
                     Ok(_) => {
                         slot.value.with_mut(|place| {
                             // SAFETY: the stamp says that the slot is the producer's of this position, which the
-                            // exchange made this thread; the consumer comes when the stamp below is published.
+                            // exchange made this thread; the consumer comes when the stamp below is published
+                            // (docs/safety.md, S11).
                             unsafe { place.write(MaybeUninit::new(value)) }
                         });
                         publish(&slot.stamp, tail + 1);
@@ -128,11 +129,12 @@ impl<T> Slots<T> {
         if look(&slot.stamp) != head + 1 {
             return None;
         }
-        // SAFETY: the stamp says that the slot holds a value for the consumer, which is this thread alone.
+        // SAFETY: the stamp says that the slot holds a value for the consumer, which is this thread alone
+        // (docs/safety.md, S11).
         let value = slot.value.with_mut(|place| unsafe { place.read() });
         self.head.0.store(self.after(head), Ordering::Relaxed);
         publish(&slot.stamp, head + self.lap);
-        // SAFETY: a producer wrote it before it published the stamp.
+        // SAFETY: a producer wrote it before it published the stamp, and the head has passed it: nobody reads it again.
         Some(unsafe { value.assume_init() })
     }
 
@@ -149,11 +151,12 @@ impl<T> Slots<T> {
 
     /// From here on every push is refused. Values whose producers have a position still come.
     pub(super) fn close(&self) {
-        self.tail.0.fetch_or(CLOSED, Ordering::Relaxed);
+        self.tail.0.fetch_or(CLOSED, Ordering::Release);
     }
 
+    /// Who finds it closed by the last producer finds all values, too.
     pub(super) fn is_closed(&self) -> bool {
-        self.tail.0.load(Ordering::Relaxed) & CLOSED != 0
+        self.tail.0.load(Ordering::Acquire) & CLOSED != 0
     }
 
     /// Values that are there or on their way, as far as another thread can know.
@@ -172,16 +175,9 @@ impl<T> Slots<T> {
 
 impl<T> Drop for Slots<T> {
     fn drop(&mut self) {
-        /// Goes on with the others when the drop of one value panics.
-        struct Rest<'a, T>(&'a Slots<T>);
-        impl<T> Drop for Rest<'_, T> {
-            fn drop(&mut self) {
-                // SAFETY: the queue is being dropped, so that nobody else uses it.
-                while unsafe { self.0.pop() }.is_some() {}
-            }
+        // SAFETY: the queue is being dropped, so that nobody else uses it.
+        while let Some(value) = unsafe { self.pop() } {
+            discard(value);
         }
-        let rest = Rest(self);
-        // SAFETY: as above.
-        while unsafe { rest.0.pop() }.is_some() {}
     }
 }

@@ -41,7 +41,7 @@ fn a_core_that_falls_asleep_does_not_miss_an_errand() {
     });
 }
 
-// The break: `mem::take(errands)` becomes `errands.clone()`.
+// The break: `mem::take(errands)` becomes `mem::take(errands).into_iter().take(1).collect()`.
 #[test]
 fn two_errands_of_two_threads_and_a_wake_are_taken_once_each() {
     loom::model(|| {
@@ -83,8 +83,7 @@ fn an_errand_for_a_core_that_has_ended_does_not_reach_its_successor() {
     });
 }
 
-// The break: `woken.bell.is_none() || woken.tenancy` becomes `woken.tenancy` in `send`, with a tenancy that a close leaves
-// as it is.
+// The break: `if woken.bell.is_none() || woken.tenancy` becomes `if woken.tenancy` in `send`.
 #[test]
 fn a_place_that_nobody_has_refuses_errands() {
     loom::model(|| {
@@ -95,7 +94,7 @@ fn a_place_that_nobody_has_refuses_errands() {
     });
 }
 
-// The break: `woken.errands.push(errand);` moves behind an unlock and a second lock.
+// The break: in `send`, the errand is pushed behind `self.announce(woken);`, under a second lock.
 #[test]
 fn an_errand_that_is_announced_is_there() {
     loom::model(|| {

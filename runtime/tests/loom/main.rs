@@ -1,10 +1,11 @@
-//! Models of the inbox: `loom` runs the production file of the protocol through every interleaving of a few threads,
-//! and through what weak memory may show them.
+//! Models of what threads share: `loom` runs the production files of the protocols through every interleaving of a few
+//! threads, and through what weak memory may show them. Those of the inbox are here, those of the channels in `channels`,
+//! those of tasks on other cores in `remote`.
 //!
-//! It owns what the models share: a place, a core that runs turns, wakers. It must not know the table of places.
+//! It owns what the inbox's models share: a place, a core that runs turns, wakers. It must not know the table of places.
 //!
-//! Each model's comment names its break: the text in `runtime/src/task/place.rs` and what replaces it. The same breaks
-//! are data in `tests/mutants/wakes.toml`.
+//! Each model's comment names its break: a text of the production file and what replaces it. The same breaks are data in
+//! `tests/mutants/wakes.toml` and `tests/mutants/channels.toml`.
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -12,7 +13,9 @@
 mod place;
 mod sync;
 
+mod channels;
 mod errands;
+mod remote;
 mod reuse;
 mod ring;
 mod sleep;
