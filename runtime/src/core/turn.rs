@@ -89,7 +89,7 @@ impl Core {
             let errands = self.inbox.take(|index| tasks.schedule(index));
             drop(tasks);
             for errand in errands {
-                guard("an errand from another thread", errand);
+                guard("an errand from another thread", || errand.run());
             }
         }
     }

@@ -57,8 +57,8 @@ impl Handle {
         let outcome = Outcome::new();
         let promise = Promise::new(&outcome);
         // Called within the task, so that a panic of it is the task's.
-        let errand: Errand =
-            Box::new(move || drop(task::spawn(Remote::new(async move { make().await }, promise))));
+        let errand =
+            Errand::new(move || drop(task::spawn(Remote::new(async move { make().await }, promise))));
         // Refused, it is dropped here, and its promise says that the task was cancelled.
         drop(task::send(self.0, errand));
         RemoteJoinHandle::new(outcome)
