@@ -126,7 +126,7 @@ impl Core {
     /// Keeps everything that the kernel may still write to, for ever.
     fn leak(self: &Rc<Self>, left: usize) {
         if !self.driver.borrow().forked() {
-            self.driver.borrow_mut().send_by_hand();
+            self.driver.borrow().send_by_hand();
         }
         std::mem::forget(Rc::clone(self));
         if left > 0 {

@@ -40,6 +40,7 @@ impl Core {
         assert!(self.is_open(), "{}", Misuse::Ended);
         let _entered = Entered::new(self);
         let _slack = Slack::new(self);
+        let _mail = Mail(self);
         self.tasks.borrow_mut().schedule(MAIN);
         let main_waker = Name::new(self.id(), MAIN).waker();
         let mut cx = Context::from_waker(&main_waker);
@@ -226,6 +227,20 @@ impl Core {
                 self.cancel(key);
                 waiter.wake();
             }
+        }
+    }
+}
+
+/// When it goes, no sleeper waits for a message that leaves with an enter which this core may not make for long: it ends
+/// its run, or panics.
+struct Mail<'a>(&'a Core);
+
+impl Drop for Mail<'_> {
+    fn drop(&mut self) {
+        if let Ok(driver) = self.0.driver.try_borrow()
+            && !driver.forked()
+        {
+            driver.send_by_hand();
         }
     }
 }

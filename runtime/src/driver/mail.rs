@@ -4,9 +4,9 @@
 //! like any entry, so it costs no system call of its own. One that does not arrive comes back as a completion, and the
 //! core is woken by its eventfd. This part of the driver must not know who is woken, nor why.
 
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::{io, mem};
 
 use uring_sys_shim::{Features, Sqe, opcode};
 
@@ -45,8 +45,9 @@ impl Driver {
         }
     }
 
-    /// Rings by hand what is still queued on a ring that is given up. Once more than needed does no harm.
-    pub(crate) fn send_by_hand(&mut self) {
-        mem::take(&mut self.bells).iter().for_each(|bell| bell.notify());
+    /// Rings by hand where messages are still queued on a ring that is given up, or not entered soon. Once more than needed
+    /// does no harm. The bells stay until the messages are sent, or others would get them by the same descriptors.
+    pub(crate) fn send_by_hand(&self) {
+        self.bells.iter().for_each(|bell| bell.notify());
     }
 }

@@ -14,6 +14,7 @@ mod buffers;
 mod end;
 mod given_up;
 mod local;
+mod mail;
 mod memory;
 mod multishot;
 mod open;
