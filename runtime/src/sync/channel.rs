@@ -58,7 +58,7 @@ impl<T> Channel<T> {
     fn drain(&self) {
         loop {
             let drains = self.drains.lock().unwrap_or_else(PoisonError::into_inner);
-            // SAFETY: the consumer takes nothing any more, and everybody else holds the lock.
+            // SAFETY: the consumer takes nothing any more, and everybody else holds the lock (docs/safety.md, S11).
             let value = unsafe { self.slots.pop() };
             drop(drains);
             match value {
@@ -144,7 +144,7 @@ impl<T> Consumer<T> {
     /// Takes the oldest value and lets the next sender go.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<T> {
-        // SAFETY: a channel has one consumer, and it is borrowed for this call alone.
+        // SAFETY: a channel has one consumer, and it is borrowed for this call alone (docs/safety.md, S11).
         let value = unsafe { self.channel.slots.pop() }?;
         self.channel.line.advance();
         Some(value)

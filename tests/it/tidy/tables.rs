@@ -7,7 +7,7 @@ pub(super) const FUNCTION_LINES_MAX: usize = 70;
 pub(super) const EXAMPLE_LINES_MAX: usize = 120;
 
 /// The hazards that the table of guarantees speaks of: memory, loss, hangs, the interface, the environment.
-pub(super) const HAZARDS: &[(char, u32)] = &[('A', 18), ('B', 10), ('C', 18), ('D', 9), ('F', 6)];
+pub(super) const HAZARDS: &[(char, u32)] = &[('A', 18), ('B', 10), ('C', 18), ('D', 9), ('F', 8)];
 
 /// The files that may contain `unsafe`: the whole trust base.
 pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
