@@ -47,7 +47,7 @@ impl Handle {
     ///
     /// A core that is awake takes the task in its next turn, and no system call is made. One that sleeps is woken by a
     /// message that leaves with the sender's next enter, or by its eventfd when the sender is no core. So a task that
-    /// spawns and then blocks its own thread holds the message up.
+    /// spawns and then blocks its own thread holds the message up, and with it what others send to that core meanwhile.
     pub fn spawn<M, F>(&self, make: M) -> RemoteJoinHandle<F::Output>
     where
         M: FnOnce() -> F + Send + 'static,

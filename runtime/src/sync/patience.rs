@@ -46,3 +46,40 @@ impl Patience {
         self.yields.store(if probe { PROBE_YIELDS } else { 0 }, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn yields(patience: &Patience) -> usize {
+        (0..).take_while(|yielded| patience.is_left(*yielded)).count()
+    }
+
+    /// C18. The break: `if probe { PROBE_YIELDS } else { 0 }` becomes `PROBE_YIELDS`.
+    #[test]
+    fn yields_in_vain_end_at_once_and_are_tried_again_one_wait_in_sixteen() {
+        let patience = Patience::new();
+        assert_eq!(yields(&patience), 0);
+        let probes: Vec<_> = (1..=64)
+            .filter(|_| {
+                patience.waits();
+                yields(&patience) > 0
+            })
+            .collect();
+        assert_eq!(probes, [16, 32, 48, 64]);
+    }
+
+    /// The break: `self.yields.store((2 * yielded)` becomes `self.yields.store(yielded`.
+    #[test]
+    fn yields_that_pay_grow_up_to_their_limit() {
+        let patience = Patience::new();
+        patience.found(0);
+        assert_eq!(yields(&patience), 0, "it did not wait");
+        for (yielded, granted) in [(1, PROBE_YIELDS), (10, 20), (20, YIELDS_MAX), (YIELDS_MAX, YIELDS_MAX)] {
+            patience.found(yielded);
+            assert_eq!(yields(&patience), granted);
+        }
+        patience.waits();
+        assert_eq!(yields(&patience), 0);
+    }
+}

@@ -92,8 +92,7 @@ async fn consume(mut receiver: Receiver<Value>, mut random: Random) -> Vec<Vec<u
 }
 
 /// D6. The breaks: `publish(&slot.stamp, head + self.lap);` in `Slots::pop` becomes `publish(&slot.stamp, head + 1);`; and
-/// `own.is_none() && used == Used::No` in `Line::leave` becomes `false`, with which a sender's grant is lost and the test
-/// hangs.
+/// `self.finish(Used::No);` goes from the drop of `Send`, with which a sender's turn is lost and the test hangs.
 #[test]
 fn values_of_four_threads_come_once_and_in_order_whatever_futures_are_dropped() {
     watched(|mut random| {
@@ -179,7 +178,7 @@ fn a_hundred_thousand_values_go_back_and_forth_between_two_cores() {
     });
 }
 
-/// D6. The break: `prims::pause` and the yields aside, none: two executors that know nothing of each other.
+/// D6. The break: in `Sleeper::wake_now`, `wake(waker);` becomes `drop(waker);`.
 #[test]
 fn a_runtime_and_another_executor_send_each_other_values() {
     watched(|_random| {
@@ -204,4 +203,25 @@ fn a_runtime_and_another_executor_send_each_other_values() {
         });
         thread.join().unwrap();
     });
+}
+
+/// The break: in `Slots::count`, `position / self.lap * self.slots.len()` becomes `position / self.lap * self.lap`.
+#[test]
+fn the_number_of_values_is_right_in_every_lap() {
+    for capacity in [1, 2, 3, 5, 8] {
+        let (sender, mut receiver) = mpsc::channel(capacity);
+        assert_eq!((sender.max_capacity(), receiver.max_capacity()), (capacity, capacity));
+        for round in 0..4 * capacity {
+            // So many that the rounds begin at every place of a lap.
+            let count = 1 + round % capacity;
+            for number in 0..count {
+                assert_eq!(sender.len(), number, "capacity {capacity}, round {round}");
+                sender.try_send(number).unwrap();
+            }
+            assert_eq!(sender.len(), count);
+            let got: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+            assert_eq!(got, (0..count).collect::<Vec<_>>());
+            assert!(sender.is_empty() && receiver.is_empty());
+        }
+    }
 }

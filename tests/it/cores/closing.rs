@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
 use std::thread;
 
 use uring::sync::mpsc::{self, Sender};
@@ -10,6 +11,7 @@ use uring::sync::{RecvError, SendError, TryRecvError, TrySendError, oneshot};
 
 use super::park_on;
 use super::spawn::{Core, Left};
+use super::wakers::{Count, poll};
 use crate::kit::without_panic_messages;
 use crate::support::{alone, builder, on_ring, watched};
 
@@ -39,9 +41,21 @@ fn a_close_gives_every_sender_its_value_back_and_the_receiver_the_rest() {
     watched(|_random| {
         let (sender, mut receiver) = mpsc::channel(2);
         (0..2).for_each(|number| sender.try_send(number).unwrap());
-        let threads: Vec<_> = (2..10).map(|number| waits(&sender, number)).collect();
+        // Some are in the line, and some may come just then.
+        let senders: Vec<_> = (0..8).map(|_| sender.clone()).collect();
+        let mut sends: Vec<_> =
+            senders.iter().zip(2..).map(|(sender, number)| Box::pin(sender.send(number))).collect();
+        let woken: Vec<_> = sends.iter().map(|_| Arc::new(Count::default())).collect();
+        for (send, woken) in sends.iter_mut().zip(&woken) {
+            assert!(poll(send, &Waker::from(Arc::clone(woken))).is_pending());
+        }
+        let threads: Vec<_> = (10..18).map(|number| waits(&sender, number)).collect();
         receiver.close();
-        for (number, thread) in (2..10).zip(threads) {
+        for ((send, woken), number) in sends.iter_mut().zip(&woken).zip(2..) {
+            assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+            assert_eq!(poll(send, Waker::noop()), Poll::Ready(Err(SendError(number))));
+        }
+        for (number, thread) in (10..18).zip(threads) {
             assert_eq!(thread.join().unwrap(), Err(SendError(number)));
         }
         assert!(sender.is_closed() && receiver.is_closed());

@@ -38,7 +38,7 @@ async fn take_part(mut node: Node<usize>) -> Vec<Vec<usize>> {
     got
 }
 
-/// D6. The break: `self.next = (from + 1) % nodes;` aside, `Some((from, value))` becomes `Some((self.next, value))`.
+/// D6. The break: in `Node::try_recv`, `return Some((from, value));` becomes `return Some((self.next, value));`.
 #[test]
 fn four_nodes_on_cores_and_threads_send_each_other_everything_in_order() {
     watched(|_random| {

@@ -37,6 +37,18 @@ fn a_receiver_that_waits_again_beside_the_wake_before_does_not_miss_the_next_val
     });
 }
 
+// The break: in `Consumer::is_over`, `self.channel.slots.is_drained()\n            && (look` becomes `(look`.
+#[test]
+fn a_receiver_that_has_closed_waits_for_the_value_that_is_on_its_way() {
+    loom::model(|| {
+        let (sender, mut receiver) = mpsc::channel(2);
+        let thread = thread::spawn(move || (1..=2).filter(|value| sender.try_send(*value).is_ok()).count());
+        receiver.close();
+        let got: Vec<u32> = std::iter::from_fn(|| block_on(receiver.recv())).collect();
+        assert_eq!(got.len(), thread.join().unwrap());
+    });
+}
+
 // The break: `let _ = self.channel.receiver.wake();` goes.
 #[test]
 fn a_receiver_that_waits_learns_that_the_last_sender_is_gone() {
