@@ -39,35 +39,114 @@ use super::sleeper::Sleeper;
 pub fn mesh<T>(nodes: usize, capacity: usize) -> Vec<Node<T>> {
     let sleepers: Vec<_> = (0..nodes).map(|_| Arc::new(Sleeper::new())).collect();
     let node = |index| Node {
-        index,
-        outgoing: Vec::with_capacity(nodes),
-        incoming: Vec::with_capacity(nodes),
-        next: 0,
-        yielded: 0,
+        sender: Sender { index, outgoing: Vec::with_capacity(nodes) },
+        receiver: Receiver { index, incoming: Vec::with_capacity(nodes), next: 0, yielded: 0 },
     };
     let mut mesh: Vec<Node<T>> = (0..nodes).map(node).collect();
     for from in 0..nodes {
         for to in 0..nodes {
             let (producer, consumer) = channel::channel(capacity, Arc::clone(&sleepers[to]));
-            mesh[from].outgoing.push(producer);
-            mesh[to].incoming.push(consumer);
+            mesh[from].sender.outgoing.push(producer);
+            mesh[to].receiver.incoming.push(consumer);
         }
     }
     mesh
 }
 
 /// One of the nodes. Dropping it closes its queues: others learn it when they send to it.
+///
+/// Who awaits room in another's queue takes nothing meanwhile, and two nodes that do that to each other wait for ever. So a
+/// node whose tasks send while one receives is [split](Node::split).
 pub struct Node<T> {
-    index: usize,
-    outgoing: Vec<Producer<T>>,
-    incoming: Vec<Consumer<T>>,
-    /// Which queue is looked at first.
-    next: usize,
-    /// How often the present wait has yielded.
-    yielded: usize,
+    sender: Sender<T>,
+    receiver: Receiver<T>,
 }
 
 impl<T> Node<T> {
+    /// Which node it is, from 0.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.sender.index
+    }
+
+    /// How many nodes there are, this one included.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.sender.nodes()
+    }
+
+    /// The two halves of the node, for tasks that send and one that receives.
+    #[must_use]
+    pub fn split(self) -> (Sender<T>, Receiver<T>) {
+        (self.sender, self.receiver)
+    }
+
+    /// As [`Sender::send`].
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] gives the value back when that node is gone.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped has sent nothing: the value is dropped with it.
+    pub fn send(&self, to: usize, value: T) -> impl Future<Output = Result<(), SendError<T>>> + use<'_, T> {
+        self.sender.send(to, value)
+    }
+
+    /// Sends a value to a node if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] gives the value back.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub fn try_send(&self, to: usize, value: T) -> Result<(), TrySendError<T>> {
+        self.sender.try_send(to, value)
+    }
+
+    /// As [`Receiver::recv`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub fn recv(&mut self) -> impl Future<Output = Option<(usize, T)>> + use<'_, T> {
+        self.receiver.recv()
+    }
+
+    /// As [`recv`](Node::recv), for futures that are written by hand.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, T)>> {
+        self.receiver.poll_recv(cx)
+    }
+
+    /// Takes a value that is there now.
+    pub fn try_recv(&mut self) -> Option<(usize, T)> {
+        self.receiver.try_recv()
+    }
+}
+
+impl<T> fmt::Debug for Node<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("index", &self.index())
+            .field("nodes", &self.nodes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The half of a node that sends. Tasks share it by reference, for instance in an `Rc`.
+pub struct Sender<T> {
+    index: usize,
+    outgoing: Vec<Producer<T>>,
+}
+
+impl<T> Sender<T> {
     /// Which node it is, from 0.
     #[must_use]
     pub fn index(&self) -> usize {
@@ -109,9 +188,33 @@ impl<T> Node<T> {
     pub fn try_send(&self, to: usize, value: T) -> Result<(), TrySendError<T>> {
         self.outgoing[to].try_send(value)
     }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+/// The half of a node that receives. Dropping it closes the node's queues.
+pub struct Receiver<T> {
+    index: usize,
+    incoming: Vec<Consumer<T>>,
+    /// Which queue is looked at first.
+    next: usize,
+    /// How often the present wait has yielded.
+    yielded: usize,
+}
+
+impl<T> Receiver<T> {
+    /// Which node it is, from 0.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
 
     /// Waits for a value, and gives it with the node that sent it. Nodes that send at the same time take turns. `None` when
-    /// all other nodes are gone and everything that was sent was received.
+    /// all other nodes are gone and everything that they sent was received.
     ///
     /// # Cancel safety
     ///
@@ -120,7 +223,7 @@ impl<T> Node<T> {
         poll_fn(|cx| self.poll_recv(cx))
     }
 
-    /// As [`recv`](Node::recv), for futures that are written by hand.
+    /// As [`recv`](Receiver::recv), for futures that are written by hand.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, T)>> {
         if let Some(found) = self.try_recv() {
             return Poll::Ready(Some(found));
@@ -132,7 +235,8 @@ impl<T> Node<T> {
         }
         first.waits(cx);
         self.yielded = 0;
-        let over = (0..self.nodes()).all(|from| from == self.index || self.incoming[from].is_over());
+        let mut others = self.incoming.iter().enumerate();
+        let over = others.all(|(from, queue)| from == self.index || queue.is_over());
         match self.try_recv() {
             Some(found) => Poll::Ready(Some(found)),
             None if over => Poll::Ready(None),
@@ -142,7 +246,7 @@ impl<T> Node<T> {
 
     /// Takes a value that is there now.
     pub fn try_recv(&mut self) -> Option<(usize, T)> {
-        let nodes = self.nodes();
+        let nodes = self.incoming.len();
         for step in 0..nodes {
             let from = (self.next + step) % nodes;
             if let Some(value) = self.incoming[from].pop() {
@@ -155,11 +259,8 @@ impl<T> Node<T> {
     }
 }
 
-impl<T> fmt::Debug for Node<T> {
+impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node")
-            .field("index", &self.index)
-            .field("nodes", &self.nodes())
-            .finish_non_exhaustive()
+        f.debug_struct("Receiver").field("index", &self.index).finish_non_exhaustive()
     }
 }

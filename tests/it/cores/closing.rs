@@ -127,7 +127,7 @@ fn what_was_sent_to_a_core_that_ends_may_panic_in_its_drop() {
     });
 }
 
-/// D6. The break: `let _ = self.channel.receiver.wake();` goes from the drop of `Producer`.
+/// D6. The break: in the drop of `Consumer`, `self.close();` goes: the sender waits for ever.
 #[test]
 fn a_core_that_ends_takes_its_ends_of_channels_with_it() {
     watched(|_random| {

@@ -38,7 +38,7 @@ async fn take_part(mut node: Node<usize>) -> Vec<Vec<usize>> {
     got
 }
 
-/// D6. The break: in `Node::try_recv`, `return Some((from, value));` becomes `return Some((self.next, value));`.
+/// D6. The break: in `Receiver::try_recv`, `return Some((from, value));` becomes `return Some((self.next, value));`.
 #[test]
 fn four_nodes_on_cores_and_threads_send_each_other_everything_in_order() {
     watched(|_random| {
@@ -79,7 +79,7 @@ fn nodes_that_send_at_the_same_time_take_turns() {
     });
 }
 
-/// D6. The break: in `Node::poll_recv`, `from == self.index || ` goes: a node that is alone waits for itself for ever.
+/// D6. The break: in `Receiver::poll_recv`, `from == self.index || ` goes: a node that is alone waits for itself for ever.
 #[test]
 fn a_node_that_is_alone_gets_what_was_sent_and_then_the_end() {
     on_ring(async |_random| {
@@ -104,5 +104,34 @@ fn a_node_that_is_alone_gets_what_was_sent_and_then_the_end() {
         assert_eq!(from, [0, 1]);
         assert!(left.recv().await.is_none());
         assert_eq!(drops.load(Ordering::SeqCst), 4);
+    });
+}
+
+/// D6. The break: in `Receiver::poll_recv`, `first.waits(cx);` goes.
+#[test]
+fn nodes_whose_tasks_send_while_one_receives_never_wait_for_each_other() {
+    const EACH: usize = 2000;
+    async fn take_part(node: Node<usize>) -> usize {
+        let (sender, mut receiver) = node.split();
+        let to = 1 - sender.index();
+        let sends = uring::spawn(async move {
+            for number in 0..EACH {
+                sender.send(to, number).await.unwrap();
+            }
+        });
+        let mut got = 0;
+        while let Some((from, number)) = receiver.recv().await {
+            assert_eq!((from, number), (to, got));
+            got += 1;
+        }
+        sends.await.unwrap();
+        got
+    }
+    watched(|_random| {
+        let threads: Vec<_> = mesh::mesh(2, 1)
+            .into_iter()
+            .map(|node| thread::spawn(move || run(builder(), take_part(node))))
+            .collect();
+        threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), EACH));
     });
 }

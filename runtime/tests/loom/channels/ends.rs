@@ -114,7 +114,7 @@ fn a_wake_beside_the_receiver_that_goes_does_not_bring_it_back() {
     });
 }
 
-// The break: in `Node::poll_recv`, `match self.try_recv() {` becomes `match None::<(usize, T)> {`.
+// The break: in `mesh::Receiver::poll_recv`, `match self.try_recv() {` becomes `match None::<(usize, T)> {`.
 #[test]
 fn a_node_waits_for_all_of_its_queues_at_once() {
     loom::model(|| {
