@@ -47,7 +47,8 @@ impl Patience {
     }
 }
 
-#[cfg(test)]
+// Not within the models, whose crate this file is a part of, too.
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

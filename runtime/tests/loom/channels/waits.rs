@@ -54,12 +54,21 @@ fn a_sender_that_is_alone_in_the_line_looks_for_room_again() {
 fn a_sender_that_has_sent_lets_the_next_one_go_when_there_is_more_room() {
     loom::model(|| {
         let (sender, mut receiver) = mpsc::channel(2);
-        sender.try_send(1).unwrap();
-        sender.try_send(2).unwrap();
-        let threads = [sends(sender.clone(), 3), sends(sender, 4)];
-        assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(1), Ok(2)));
-        threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
-        assert_eq!(all(&mut receiver), [3, 4]);
+        (1..=2).for_each(|value| sender.try_send(value).unwrap());
+        let other = sender.clone();
+        let (mut first, mut second) = (Box::pin(sender.send(3)), Box::pin(other.send(4)));
+        assert!(poll(&mut first).is_pending());
+        let thread = thread::spawn(move || {
+            assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(1), Ok(2)));
+            receiver
+        });
+        // It comes into the line before, between or after the pops, which let go who is there then.
+        let early = poll(&mut second);
+        block_on(first).unwrap();
+        if early.is_pending() {
+            block_on(second).unwrap();
+        }
+        assert_eq!(thread.join().unwrap().len(), 2);
     });
 }
 
