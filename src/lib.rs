@@ -64,6 +64,7 @@
 //! | `tokio::task::spawn_local` | [`task::spawn_local`], another name of [`spawn`] |
 //! | no priorities | [`task::spawn_urgent`], [`task::spawn_with`] a [`task::Priority`] |
 //! | `JoinHandle`: await, `abort`, `is_finished`; drop detaches | [`JoinHandle`], the same |
+//! | `AbortHandle`, `tokio::task::JoinSet` | [`task::AbortHandle`], [`task::JoinSet`], the same |
 //! | `tokio::task::yield_now` | [`task::yield_now`] |
 //! | `tokio::time::{sleep, timeout, interval, …}` | [`time`], the same, to the nanosecond |
 //! | `tokio::sync`: channels, locks, `Semaphore`, `Notify` | [`local`], the same within a core, with `Rc` for `Arc` |

@@ -1,11 +1,11 @@
 //! Several cores of one process: what they send each other, and how they end.
 
-mod launch;
-mod moving;
-mod shutdown;
 mod channels;
 mod closing;
+mod launch;
 mod mesh;
+mod moving;
+mod shutdown;
 mod spawn;
 mod wakers;
 

@@ -3,6 +3,7 @@
 mod misuse;
 mod panics;
 mod priorities;
+mod sets;
 mod wakers;
 
 use std::cell::{Cell, RefCell};

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::{fmt, io};
 
+use super::abort::AbortHandle;
 use super::raw::{Joined, Payload};
 use super::waker::Name;
 
@@ -31,8 +32,8 @@ impl<T> JoinHandle<T> {
     /// Cancels the task: its future is dropped when its turn comes, and whoever joins gets a [`JoinError`] that
     /// [is cancelled](JoinError::is_cancelled). A task that has finished by then is left as it is.
     pub fn abort(&self) {
-        if !self.task.is_finished() {
-            self.task.abort();
+        if !self.task.header().is_finished() {
+            self.task.header().abort();
             self.name.wake();
         }
     }
@@ -40,7 +41,13 @@ impl<T> JoinHandle<T> {
     /// Whether the task has finished, panicked or been cancelled.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.task.is_finished()
+        self.task.header().is_finished()
+    }
+
+    /// Another handle, which can cancel the task and not await it.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle::new(self.task.watch(), self.name)
     }
 }
 

@@ -5,9 +5,11 @@
 //! core is a look into the table without atomics, and a waker that outlives its task, or its runtime, wakes at
 //! worst somebody who did not need it.
 
+mod abort;
 mod bell;
 mod handle;
 mod inbox;
+mod join_set;
 mod memory;
 mod place;
 mod priority;
@@ -22,7 +24,9 @@ mod waker;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+pub use abort::AbortHandle;
 pub use handle::{JoinError, JoinHandle};
+pub use join_set::JoinSet;
 pub use priority::Priority;
 pub use spawn::{spawn, spawn_local, spawn_urgent, spawn_with};
 

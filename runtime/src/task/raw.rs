@@ -1,4 +1,4 @@
-//! A task: its future, then its output, in one allocation that two parties hold.
+//! A task: its future, then its output, in one allocation that several parties hold.
 //!
 //! ```text
 //!   spawn           poll: Pending           poll: Ready, a panic,        JoinHandle
@@ -6,13 +6,14 @@
 //!             ▲__________________________|    abort, runtime's end
 //! ```
 //!
-//! The holders are the core's table ([`Task`]) and the [`JoinHandle`](super::JoinHandle) ([`Joined`]); the second to
-//! leave frees the allocation. Both are on the core's thread, so nothing is atomic: other threads know a task only
-//! by its waker, which is a name.
+//! The holders are the core's table ([`Task`]), the [`JoinHandle`](super::JoinHandle) ([`Joined`]) and any number of
+//! [`AbortHandle`](super::AbortHandle)s ([`Watched`]); the last to leave frees the allocation. All are on the core's
+//! thread, so nothing is atomic: other threads know a task only by its waker, which is a name.
 //!
-//! Who may touch the stage: while it is `Running`, only the table's side; once `finished` is set, only the handle's;
-//! the last holder drops what is left. The future never moves: it lies in the allocation from spawn to its drop.
-#![allow(unsafe_code, reason = "a type-erased allocation with two holders, and the future pinned in it")]
+//! Who may touch the stage: while it is `Running`, only the table's side; once `finished` is set, only the handle's,
+//! or, when the handle has left before, the table's. Who only watches never does, and keeps no output alive: that goes
+//! with the handle and the table. The future never moves: it lies in the allocation from spawn to its drop.
+#![allow(unsafe_code, reason = "a type-erased allocation with several holders, and the future pinned in it")]
 
 use std::alloc::Layout;
 use std::any::Any;
@@ -30,11 +31,13 @@ use super::handle::JoinError;
 use super::memory;
 use super::waiter::Waiter;
 
-/// What both holders see.
-struct Header {
+/// What all holders see.
+pub(super) struct Header {
     table: &'static Table,
-    /// Set if the other holder has left: who leaves now frees the allocation.
-    alone: Cell<bool>,
+    /// How many there are.
+    holders: Cell<u32>,
+    /// Set if the handle has left: nobody wants the output.
+    detached: Cell<bool>,
     /// Set if the stage is `Finished` or `Taken`.
     finished: Cell<bool>,
     /// Set if the task is to be cancelled when it runs next.
@@ -48,6 +51,7 @@ struct Table {
     run: unsafe fn(NonNull<Header>, &Waker) -> bool,
     cancel: unsafe fn(NonNull<Header>),
     take: unsafe fn(NonNull<Header>, *mut ()),
+    discard: unsafe fn(NonNull<Header>),
     free: unsafe fn(NonNull<Header>),
 }
 
@@ -65,8 +69,13 @@ struct Body<F: Future> {
 }
 
 impl<F: Future> Body<F> {
-    const TABLE: &'static Table =
-        &Table { run: run::<F>, cancel: cancel::<F>, take: take::<F>, free: free::<F> };
+    const TABLE: &'static Table = &Table {
+        run: run::<F>,
+        cancel: cancel::<F>,
+        take: take::<F>,
+        discard: discard::<F>,
+        free: free::<F>,
+    };
     const LAYOUT: Layout = Layout::new::<Self>();
 }
 
@@ -79,6 +88,9 @@ pub(super) struct Joined<T> {
     output: PhantomData<T>,
 }
 
+/// The hold of somebody who does not want the output.
+pub(super) struct Watched(NonNull<Header>);
+
 /// Puts a future into an allocation of its own.
 #[inline]
 pub(super) fn task<F>(future: F) -> (Task, Joined<F::Output>)
@@ -89,7 +101,8 @@ where
     let block = memory::allocate(Body::<F>::LAYOUT).cast::<Body<F>>();
     let header = Header {
         table: Body::<F>::TABLE,
-        alone: Cell::new(false),
+        holders: Cell::new(2),
+        detached: Cell::new(false),
         finished: Cell::new(false),
         aborted: Cell::new(false),
         joiner: Cell::default(),
@@ -141,17 +154,46 @@ impl Task {
 impl Drop for Task {
     #[inline]
     fn drop(&mut self) {
-        let free = self.header().table.free;
-        if self.header().alone.replace(true) {
-            // The output has nobody to go to, and neither has a panic of its drop: the panic hook has reported it.
-            // SAFETY: the handle has left, so this is the last holder.
+        let header = self.header();
+        let Table { discard, free, .. } = *header.table;
+        // The output has nobody to go to, and neither has a panic of its drop: the panic hook has reported it.
+        if header.leaves_last() {
+            // SAFETY: all others have left.
             contain(|| unsafe { free(self.0) });
+        } else if header.detached.get() && header.finished.get() {
+            // SAFETY: the task is finished and the handle has left, so the stage is this side's.
+            contain(|| unsafe { discard(self.0) });
         }
     }
 }
 
+impl Header {
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished.get()
+    }
+
+    pub(super) fn abort(&self) {
+        self.aborted.set(true);
+    }
+
+    /// One holder more, of this header.
+    fn watch(&self, header: NonNull<Self>) -> Watched {
+        let holders = self.holders.get().checked_add(1);
+        self.holders.set(holders.expect("invariant: memory ends before four billion handles"));
+        Watched(header)
+    }
+
+    /// One holder less. Gives whether it was the last: who leaves now frees the allocation.
+    #[inline]
+    fn leaves_last(&self) -> bool {
+        let left = self.holders.get() - 1;
+        self.holders.set(left);
+        left == 0
+    }
+}
+
 impl<T> Joined<T> {
-    fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &Header {
         // SAFETY: the allocation lives while a holder does, and the header is only ever borrowed shared.
         unsafe { self.header.as_ref() }
     }
@@ -171,23 +213,47 @@ impl<T> Joined<T> {
         Poll::Ready(unsafe { output.assume_init() })
     }
 
-    pub(super) fn is_finished(&self) -> bool {
-        self.header().finished.get()
-    }
-
-    pub(super) fn abort(&self) {
-        self.header().aborted.set(true);
+    pub(super) fn watch(&self) -> Watched {
+        self.header().watch(self.header)
     }
 }
 
 impl<T> Drop for Joined<T> {
     #[inline]
     fn drop(&mut self) {
-        let free = self.header().table.free;
-        drop(self.header().joiner.take());
-        if self.header().alone.replace(true) {
-            // SAFETY: the table's side has left, so this is the last holder.
+        let header = self.header();
+        let Table { discard, free, .. } = *header.table;
+        drop(header.joiner.take());
+        header.detached.set(true);
+        if header.leaves_last() {
+            // SAFETY: all others have left.
             unsafe { free(self.header) };
+        } else if header.finished.get() {
+            // SAFETY: the task is finished, so the stage is this side's; the table or somebody who watches is left.
+            unsafe { discard(self.header) };
+        }
+    }
+}
+
+impl Watched {
+    pub(super) fn header(&self) -> &Header {
+        // SAFETY: the allocation lives while a holder does, and the header is only ever borrowed shared.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for Watched {
+    fn clone(&self) -> Self {
+        self.header().watch(self.0)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let free = self.header().table.free;
+        if self.header().leaves_last() {
+            // SAFETY: all others have left.
+            unsafe { free(self.0) };
         }
     }
 }
@@ -290,6 +356,19 @@ unsafe fn take<F: Future>(header: NonNull<Header>, output: *mut ()) {
         Stage::Finished(result) => unsafe { output.cast::<Result<F::Output, JoinError>>().write(result) },
         Stage::Running(_) | Stage::Taken => panic!("uring: a JoinHandle was polled after it had completed"),
     }
+}
+
+/// Drops the output that nobody wants.
+///
+/// # Safety
+///
+/// The header is that of a live `Body<F>` whose stage is the caller's and not `Running`.
+unsafe fn discard<F: Future>(header: NonNull<Header>) {
+    // SAFETY: handed on.
+    let stage = unsafe { stage::<F>(header) };
+    // Moved out first, so that the stage is a valid one while the output's drop, which is code of users, runs.
+    // SAFETY: the stage is the caller's.
+    drop(unsafe { stage.replace(Stage::Taken) });
 }
 
 /// # Safety

@@ -110,7 +110,7 @@ impl Tasks {
 
     /// Puts back the task that has run, and takes the one whose turn it is: the one of its priority that has been ready
     /// for longest.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self, ran: Ran) -> Option<Ready> {
         self.after(ran);
         while !self.ready.has_others() {
@@ -150,7 +150,7 @@ impl Tasks {
     }
 
     /// Puts back the task that has run, or frees its place.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn after(&mut self, ran: Ran) {
         match ran {
             Ran::Nothing => {}

@@ -47,7 +47,7 @@ pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("runtime/src/sync/channel.rs", "the one consumer of the queue"),
     ("runtime/src/sync/slots.rs", "slots whose owner is told by a stamp"),
     ("runtime/src/task/memory.rs", "allocates and frees blocks of memory"),
-    ("runtime/src/task/raw.rs", "a type-erased allocation with two holders, and the future pinned in it"),
+    ("runtime/src/task/raw.rs", "a type-erased allocation with several holders, and the future pinned in it"),
     ("runtime/src/task/waker.rs", "a waker is made of a table of functions"),
     ("runtime/tests/replay/kernel.rs", "plays the kernel: fills buffers in flight and reads them"),
     (
