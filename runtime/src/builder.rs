@@ -1,10 +1,12 @@
 //! How a runtime is made, and why it could not be.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
 use uring_sys_shim::{Features, KernelRing, Ring, RingConfig, SetupError};
 
+use crate::blocking::{Blocking, BlockingConfig};
 use crate::buf::PoolConfig;
 use crate::core::{Core, CoreConfig};
 use crate::driver::AnyRing;
@@ -37,6 +39,22 @@ pub(crate) struct Settings {
     pool: PoolConfig,
     drain_timeout: Duration,
     spin: Duration,
+    blocking: BlockingConfig,
+    /// The pool that several cores share.
+    pool_of_threads: Option<Arc<Blocking>>,
+}
+
+impl Settings {
+    /// For the cores of one service: they share a pool of threads for calls that block.
+    pub(crate) fn shared(mut self) -> Self {
+        self.pool_of_threads = Some(self.threads());
+        self
+    }
+
+    fn threads(&self) -> Arc<Blocking> {
+        let own = || Arc::new(Blocking::new(self.blocking));
+        self.pool_of_threads.clone().unwrap_or_else(own)
+    }
 }
 
 impl From<Settings> for Builder {
@@ -59,6 +77,8 @@ impl Builder {
             pool: PoolConfig { buffer_bytes: 2048, buffers_start: 256, buffers_max: 4096 },
             drain_timeout: Duration::from_secs(5),
             spin: SPIN,
+            blocking: BlockingConfig::default(),
+            pool_of_threads: None,
         })
     }
 
@@ -122,6 +142,27 @@ impl Builder {
         self
     }
 
+    /// Threads at most for calls that block ([`spawn_blocking`](crate::task::spawn_blocking)), at least 1. Default 64: such
+    /// calls wait more than they compute, so there are more than processors, and few enough that a server whose calls have
+    /// become slow rejects some soon, instead of holding memory for thousands.
+    pub fn blocking_threads_max(mut self, threads: usize) -> Self {
+        self.settings.blocking.threads_max = threads.max(1);
+        self
+    }
+
+    /// Calls that block at most that wait while all threads are busy. Further ones are rejected. Default 4,096: with 64
+    /// threads and calls of 10 ms, the last waits for two thirds of a second.
+    pub fn blocking_queue_max(mut self, calls: usize) -> Self {
+        self.settings.blocking.queue_max = calls;
+        self
+    }
+
+    /// How long a thread for calls that block waits for the next one before it ends. Default 10 s.
+    pub fn blocking_keep_alive(mut self, keep_alive: Duration) -> Self {
+        self.settings.blocking.keep_alive = keep_alive;
+        self
+    }
+
     /// The kernel features that may be used where they are there. Default all. Fewer is for tests of what an older
     /// kernel does.
     pub fn features(mut self, allow: Features) -> Self {
@@ -165,7 +206,7 @@ impl Builder {
             self.other.is_none(),
             "uring: one ring cannot serve many cores; leave their rings to the builder"
         );
-        Launcher::new(self.settings, cores.into())
+        Launcher::new(self.settings.shared(), cores.into())
     }
 
     /// Makes the runtime, on and for the current thread.
@@ -184,7 +225,8 @@ impl Builder {
             None => AnyRing::Kernel(KernelRing::new(&self.settings.ring).map_err(BuildError::Ring)?),
         };
         let Settings { pool, drain_timeout, spin, .. } = self.settings;
-        let config = CoreConfig { pool, drain_timeout, spin };
+        let blocking = self.settings.threads();
+        let config = CoreConfig { pool, drain_timeout, spin, blocking };
         Core::new(ring, inbox, config).map(Runtime::from_core).map_err(BuildError::Resources)
     }
 }

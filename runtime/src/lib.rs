@@ -8,6 +8,7 @@
 mod op;
 
 mod audit;
+mod blocking;
 mod builder;
 mod core;
 mod driver;

@@ -34,6 +34,10 @@ pub struct Stats {
     pub in_flight: u64,
     /// Tasks that are alive now.
     pub tasks: u64,
+    /// Threads of the pool for calls that block, which runtimes may share.
+    pub blocking_threads: u64,
+    /// Calls that wait for one of these threads.
+    pub blocking_queued: u64,
     /// Receive buffers of the pool.
     pub buffers: u64,
     /// Receive buffers that the kernel can take now.

@@ -1,5 +1,6 @@
 //! Tasks: spawning, joining, aborting and detaching, through the facade.
 
+mod blocking;
 mod misuse;
 mod panics;
 mod priorities;

@@ -23,6 +23,7 @@ mod incoming;
 mod kernel;
 mod scripted;
 mod setup;
+mod signals;
 mod sqe;
 
 pub use buf_ring::BufRing;
@@ -35,4 +36,5 @@ pub use kernel::KernelRing;
 pub use ring::{Register, Ring, SqFull};
 pub use scripted::{Script, ScriptedRing};
 pub use setup::RingConfig;
+pub use signals::without_signals;
 pub use sqe::{Sqe, opcode};

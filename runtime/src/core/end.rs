@@ -38,6 +38,8 @@ impl Core {
         if !forked {
             // In a forked child another thread of the parent may hold the inbox's lock for ever.
             self.inbox.close();
+            // Nobody is left to wait for these calls.
+            self.config.blocking.forget(self.id());
         }
         let left = if forked { 0 } else { self.drain() };
         if left == 0 && !forked {

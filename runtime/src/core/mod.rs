@@ -21,6 +21,7 @@ use std::time::Duration;
 use uring_sys_shim::{Call, Cqe, Features, Reply};
 
 use crate::audit::Audit;
+use crate::blocking::Blocking;
 use crate::buf::{Pool, PoolConfig};
 use crate::driver::{Abandoned, AnyRing, Driver, Key, Polled};
 use crate::io::Inlet;
@@ -52,6 +53,8 @@ pub(crate) struct CoreConfig {
     pub(crate) pool: PoolConfig,
     pub(crate) drain_timeout: Duration,
     pub(crate) spin: Duration,
+    /// The threads for calls that block, which cores can share.
+    pub(crate) blocking: Arc<Blocking>,
 }
 
 /// One thread's runtime.
@@ -259,6 +262,16 @@ impl Core {
         }
     }
 
+    /// The threads for calls that block, unless the core is ending.
+    ///
+    /// # Panics
+    ///
+    /// In a forked child, which has none of them: somebody may have held their lock.
+    pub(crate) fn blocking(&self) -> Option<&Blocking> {
+        self.driver.borrow().refuse_fork();
+        self.is_open().then_some(&*self.config.blocking)
+    }
+
     pub(crate) fn call(&self, request: Call<'_>) -> io::Result<Reply> {
         self.driver.borrow_mut().call(request)
     }
@@ -326,6 +339,10 @@ impl Core {
         stats.tasks = self.tasks.borrow().len() as u64;
         stats.buffers = self.pool().map_or(0, |pool| u64::from(pool.buffers()));
         stats.buffers_free = self.pool().map_or(0, |pool| u64::from(pool.free()));
+        if !self.driver.borrow().forked() {
+            let usage = self.config.blocking.usage();
+            (stats.blocking_threads, stats.blocking_queued) = (usage.threads as u64, usage.queued as u64);
+        }
         stats
     }
 }

@@ -325,4 +325,11 @@ impl Driver {
     pub(crate) fn forked(&self) -> bool {
         self.ring.forked()
     }
+
+    /// Refuses to go on in a forked child.
+    pub(crate) fn refuse_fork(&self) {
+        if self.forked() {
+            forked();
+        }
+    }
 }

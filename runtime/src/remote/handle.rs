@@ -67,6 +67,6 @@ impl Handle {
     /// Shuts that one core down: see [`shutdown`](crate::shutdown()), which does so for all cores of a service.
     pub fn shutdown(&self, deadline: Duration) {
         // A core that has ended needs no telling.
-        drop(task::send(self.0, Box::new(move || Core::current().begin_shutdown(deadline))));
+        drop(task::send(self.0, Errand::new(move || Core::current().begin_shutdown(deadline))));
     }
 }

@@ -69,7 +69,7 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// Why a task has no output.
+/// Why a task, or a call that blocks, has no output.
 pub struct JoinError(Box<Reason>);
 
 /// Boxed in the error, so that a result with it is one word where there is no error.
@@ -77,11 +77,42 @@ enum Reason {
     Cancelled,
     /// In a mutex, so that the error is `Sync` and fits into any boxed error.
     Panicked(Mutex<Payload>),
+    Rejected(Rejection),
+}
+
+/// Why a call that blocks was not taken.
+pub(crate) enum Rejection {
+    /// So many threads are busy, and so many calls wait for them.
+    Full { threads: usize, queued: usize },
+    /// There is no thread, and none could be started.
+    NoThread(String),
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { threads, queued } => write!(
+                f,
+                "a blocking call was not run: {threads} threads are busy and {queued} calls wait for them already; cause: \
+                 calls come faster than they return; cure: begin fewer at once, or build with more \
+                 `blocking_threads_max` or `blocking_queue_max`"
+            ),
+            Self::NoThread(error) => write!(
+                f,
+                "a blocking call was not run: no thread could be started for it ({error}); cause: a limit of threads or \
+                 of memory; cure: raise it (`ulimit -u`, `pids.max` of the cgroup), or free memory"
+            ),
+        }
+    }
 }
 
 impl JoinError {
     pub(crate) fn cancelled() -> Self {
         Self(Box::new(Reason::Cancelled))
+    }
+
+    pub(crate) fn rejected(why: Rejection) -> Self {
+        Self(Box::new(Reason::Rejected(why)))
     }
 
     pub(crate) fn panic(payload: Payload) -> Self {
@@ -92,6 +123,12 @@ impl JoinError {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(*self.0, Reason::Cancelled)
+    }
+
+    /// Whether a call that blocks was not run, because the pool was full: see [`spawn_blocking`](super::spawn_blocking).
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        matches!(*self.0, Reason::Rejected(_))
     }
 
     /// Whether the task panicked.
@@ -108,7 +145,7 @@ impl JoinError {
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match *self.0 {
             Reason::Panicked(payload) => Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
-            Reason::Cancelled => Err(Self::cancelled()),
+            other => Err(Self(Box::new(other))),
         }
     }
 
@@ -119,7 +156,7 @@ impl JoinError {
     /// When the task did not panic.
     #[must_use]
     pub fn into_panic(self) -> Box<dyn Any + Send> {
-        self.try_into_panic().expect("the task was cancelled, it did not panic")
+        self.try_into_panic().expect("the task did not panic")
     }
 
     fn message(&self) -> Option<String> {
@@ -133,6 +170,7 @@ impl JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&*self.0, self.message()) {
+            (Reason::Rejected(why), _) => why.fmt(f),
             (Reason::Cancelled, _) => f.write_str("the task was cancelled"),
             (Reason::Panicked(_), Some(message)) => write!(f, "the task panicked: {message}"),
             (Reason::Panicked(_), None) => f.write_str("the task panicked"),

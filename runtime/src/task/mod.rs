@@ -24,6 +24,7 @@ mod waker;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+pub use crate::blocking::{BlockingHandle, spawn_blocking};
 pub use abort::AbortHandle;
 pub use handle::{JoinError, JoinHandle};
 pub use join_set::JoinSet;
@@ -31,6 +32,7 @@ pub use priority::Priority;
 pub use spawn::{spawn, spawn_local, spawn_urgent, spawn_with};
 
 pub(crate) use bell::Bell;
+pub(crate) use handle::Rejection;
 pub(crate) use inbox::{Address, Inbox, ring_again, send};
 pub(crate) use raw::Task;
 pub(crate) use sync::Errand;

@@ -9,6 +9,7 @@ use std::thread;
 use uring::fs::{File, OpenOptions};
 use uring::macro_support::test_builder;
 use uring::net::{TcpListener, TcpStream};
+use uring::task::spawn_blocking;
 use uring::time::{Duration, Instant, interval, sleep, sleep_until, timeout, timeout_at};
 use uring::{Runtime, spawn, stats, yield_now};
 
@@ -38,6 +39,7 @@ fn whatever_needs_a_runtime_says_so_outside_of_one() {
     alone(|| {
         without_panic_messages();
         check(NO_RUNTIME, || drop(spawn(ready(()))));
+        check(NO_RUNTIME, || drop(spawn_blocking(|| ())));
         check(NO_RUNTIME, || drop(sleep(Duration::ZERO)));
         check(NO_RUNTIME, || drop(sleep_until(Instant::now())));
         check(NO_RUNTIME, || drop(interval(Duration::from_secs(1))));
@@ -71,6 +73,7 @@ fn the_panic_of_a_misuse_points_at_who_misused() {
             assert!(place.ends_with("misuse.rs"), "{text}: {place}");
         };
         points_here(&|| drop(spawn(ready(()))));
+        points_here(&|| drop(spawn_blocking(|| ())));
         points_here(&|| drop(sleep(Duration::ZERO)));
         points_here(&|| drop(interval(Duration::from_secs(1))));
         points_here(&|| drop(timeout(Duration::ZERO, ready(()))));
@@ -173,6 +176,7 @@ impl Drop for LooksAround {
     fn drop(&mut self) {
         // Either there is a runtime or not: asking is answered by a panic with a text, not by an abort.
         if std::panic::catch_unwind(|| drop(spawn(ready(())))).is_err() {
+            check(NO_RUNTIME, || drop(spawn_blocking(|| ())));
             check(NO_RUNTIME, || drop(sleep(Duration::ZERO)));
         }
     }

@@ -67,7 +67,7 @@ fn an_abort_handle_keeps_no_output_alive_whoever_leaves_last() {
 
 #[test]
 fn an_abort_handle_outlives_its_runtime() {
-    // The break: `Watched::drop` frees whoever else is there (`if true`), which the sanitizer and the allocator notice.
+    // The break: `Header::watch` does not count who comes.
     alone(|| {
         let dropped = Rc::new(Cell::new(0));
         let runtime = test_builder().build().unwrap();

@@ -166,6 +166,7 @@ pub(super) const HOMES: &[Home] = &[
         ],
         scope: LIBRARY,
         allowed: &[
+            ("runtime/src/blocking/", "it is the pool of threads for calls that block"),
             ("runtime/src/core/", "the kernel has no memory for a request, a sleep's included"),
             ("runtime/src/launch/launcher.rs", "it starts the cores of a service"),
         ],
