@@ -1,6 +1,7 @@
 //! Tasks: spawning, joining, aborting and detaching, through the facade.
 
 mod blocking;
+mod budget;
 mod misuse;
 mod panics;
 mod priorities;

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::job::Job;
 use super::{Ticket, Work};
 use crate::core::Core;
-use crate::task::JoinError;
+use crate::task::{JoinError, coop};
 
 /// Runs a call that blocks, or computes for long, on a thread of the runtime's pool.
 ///
@@ -95,7 +95,10 @@ impl<T: Send> Future for BlockingHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.job.poll(cx.waker())
+        ready!(coop::poll_proceed(cx));
+        let result = ready!(self.job.poll(cx.waker()));
+        coop::progressed();
+        Poll::Ready(result)
     }
 }
 

@@ -22,7 +22,7 @@ use super::place::{Entered, with_current};
 use super::{Core, Misuse};
 use crate::driver::{self, Delivery};
 use crate::panics::contain;
-use crate::task::{self, MAIN, Name, Ran, Ready, Task};
+use crate::task::{self, MAIN, Name, Ran, Ready, Task, coop};
 use crate::time::Due;
 
 /// Polls in one turn at most: after so many, completions and timers have their turn.
@@ -44,11 +44,13 @@ impl Core {
         self.tasks.borrow_mut().schedule(MAIN);
         let main_waker = Name::new(self.id(), MAIN).waker();
         let mut cx = Context::from_waker(&main_waker);
+        let turns = coop::Turns;
         loop {
             self.take_inbox();
             let mut ran = Ran::Nothing;
             for _ in 0..POLLS_MAX {
                 let ready = self.tasks.borrow_mut().next(mem::take(&mut ran));
+                coop::fill();
                 match ready {
                     Some(Ready::Task(index, task)) => ran = self.run_task(index, task),
                     Some(Ready::Main) => {
@@ -60,6 +62,7 @@ impl Core {
                     None => break,
                 }
             }
+            turns.lift();
             self.tasks.borrow_mut().after(ran);
             self.fire_timers();
             self.feed_starved();

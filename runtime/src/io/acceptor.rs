@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use uring_sys_shim::Features;
 
@@ -21,7 +21,7 @@ use crate::op::More;
 use crate::op::accept::Accept;
 use crate::op::recv::Shots;
 use crate::op::tries::Tries;
-use crate::task::Waiter;
+use crate::task::{Waiter, coop};
 use crate::time::{Instant, Sleep, sleep_until};
 
 /// With so many connections waiting for somebody to ask, the kernel is told to stop: further ones wait in the
@@ -212,10 +212,12 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<OwnedFd>> {
+        ready!(coop::poll_proceed(cx));
         if self.backlog.line.poll_enter(&mut self.place, cx.waker()).is_pending() {
             return Poll::Pending;
         }
         if let Some(connection) = self.backlog.take() {
+            coop::progressed();
             return Poll::Ready(connection);
         }
         self.backlog.waiter.set(Waiter::of(cx.waker()));

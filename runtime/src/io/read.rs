@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::line::Place;
 use super::receiver::{Found, Inlet, Receiver};
@@ -15,6 +15,7 @@ use crate::buf::{BufResult, IoBufMut, RecvBuf, append};
 use crate::driver::Key;
 use crate::op::recv::RecvInto;
 use crate::op::{OnDrop, Operation};
+use crate::task::coop;
 
 /// When a read is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,10 +169,9 @@ impl<B: IoBufMut> Future for Read<'_, B> {
     type Output = BufResult<usize, B>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = match self.poll_bytes(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(result) => result,
-        };
+        ready!(coop::poll_proceed(cx));
+        let result = ready!(self.poll_bytes(cx));
+        coop::progressed();
         // Now and not when it is dropped: a future that has completed may be kept for long.
         self.inlet.line.leave(&mut self.place);
         let buf = self.buf.take().expect("uring: a read was polled after it had completed");

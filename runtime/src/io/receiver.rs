@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use uring_sys_shim::{Cqe, Features};
 
@@ -25,7 +25,7 @@ use crate::driver::Key;
 use crate::op::More;
 use crate::op::recv::{RecvInto, RecvPooled, Shots};
 use crate::op::tries::Tries;
-use crate::task::Waiter;
+use crate::task::{Waiter, coop};
 
 /// Bytes of the inlet's own buffer, without a pool.
 const OWN_BYTES: usize = 2048;
@@ -339,6 +339,7 @@ impl Future for Recv<'_> {
     type Output = io::Result<RecvBuf>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(coop::poll_proceed(cx));
         let this = &mut *self;
         if this.inlet.line.poll_enter(&mut this.place, cx.waker()).is_pending() {
             return Poll::Pending;
@@ -354,6 +355,7 @@ impl Future for Recv<'_> {
         };
         // Now and not when it is dropped: a future that has completed may be kept for long.
         this.inlet.line.leave(&mut this.place);
+        coop::progressed();
         Poll::Ready(received)
     }
 }

@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::line::{Line, Place};
 use super::{Fd, Socket};
@@ -16,7 +16,7 @@ use crate::op::send::{Amount, Send, Sent};
 use crate::op::shutdown::Shutdown;
 use crate::op::tries::Tries;
 use crate::op::{OnDrop, Op};
-use crate::task::spawn;
+use crate::task::{coop, spawn};
 
 /// The sending side, shared with the send in flight.
 pub(crate) struct Outlet {
@@ -140,6 +140,7 @@ impl<B: IoBuf> Write<'_, B> {
             }
             Sent::Over(result, buf) => {
                 self.outlet.release();
+                coop::progressed();
                 Poll::Ready(BufResult(result, buf))
             }
         }
@@ -150,12 +151,14 @@ impl<B: IoBuf> Future for Write<'_, B> {
     type Output = BufResult<usize, B>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(coop::poll_proceed(cx));
         let this = &mut *self;
         if let Some(key) = this.flight {
             return this.land(key, cx);
         }
         let buf = this.buf.take().expect("uring: a write was polled after it had completed");
         if buf.bytes_init() == 0 {
+            coop::progressed();
             return Poll::Ready(BufResult(Ok(0), buf));
         }
         if this.outlet.line.poll_enter(&mut this.place, cx.waker()).is_pending() {

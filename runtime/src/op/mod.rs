@@ -21,13 +21,13 @@ pub(crate) mod write;
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use uring_sys_shim::{Cqe, Sqe};
 
 use crate::core::Core;
 use crate::driver::Key;
-use crate::task::Waiter;
+use crate::task::{Waiter, coop};
 use tries::Tries;
 
 /// The most bytes that the kernel moves in one read or write (`MAX_RW_COUNT`, `read(2)`). Longer regions are
@@ -128,6 +128,7 @@ impl<T: Operation> Future for Op<T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Output> {
+        ready!(coop::poll_proceed(cx));
         let this = &mut *self;
         if let Stage::InFlight(key) = this.stage {
             let Some((mut op, cqe)) = this.core.poll_op::<T>(key, cx.waker()) else { return Poll::Pending };
@@ -137,6 +138,7 @@ impl<T: Operation> Future for Op<T> {
                 this.stage = Stage::InFlight(this.core.submit(op, cx.waker()));
                 return Poll::Pending;
             }
+            coop::progressed();
             return Poll::Ready(op.finish(cqe));
         }
         match std::mem::replace(&mut this.stage, Stage::Done) {
@@ -144,7 +146,10 @@ impl<T: Operation> Future for Op<T> {
                 this.stage = Stage::InFlight(this.core.submit(op, cx.waker()));
                 Poll::Pending
             }
-            Stage::Answered(output) => Poll::Ready(output),
+            Stage::Answered(output) => {
+                coop::progressed();
+                Poll::Ready(output)
+            }
             Stage::InFlight(_) | Stage::Done => {
                 panic!("uring: an operation's future was polled after it had completed")
             }

@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::{fmt, io};
 
 use super::abort::AbortHandle;
+use super::coop;
 use super::raw::{Joined, Payload};
 use super::waker::Name;
 
@@ -56,7 +57,10 @@ impl<T> Future for JoinHandle<T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.task.poll(cx.waker())
+        ready!(coop::poll_proceed(cx));
+        let joined = ready!(self.task.poll(cx.waker()));
+        coop::progressed();
+        Poll::Ready(joined)
     }
 }
 
@@ -156,7 +160,10 @@ impl JoinError {
     /// When the task did not panic.
     #[must_use]
     pub fn into_panic(self) -> Box<dyn Any + Send> {
-        self.try_into_panic().expect("the task did not panic")
+        match self.try_into_panic() {
+            Ok(payload) => payload,
+            Err(error) => panic!("{error}, it did not panic"),
+        }
     }
 
     fn message(&self) -> Option<String> {

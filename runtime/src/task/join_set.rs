@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 use slab::Slab;
 
 use super::abort::AbortHandle;
+use super::coop;
 use super::handle::{JoinError, JoinHandle};
 use super::priority::Priority;
 use super::spawn::start;
@@ -148,7 +149,8 @@ impl<T> JoinSet<T> {
     /// That of a task which panicked or was aborted.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         let key = self.oldest()?;
-        match Pin::new(&mut self.handles[key]).poll(&mut Context::from_waker(Waker::noop())) {
+        let mut handle = Pin::new(&mut self.handles[key]);
+        match coop::without_limit(|| handle.as_mut().poll(&mut Context::from_waker(Waker::noop()))) {
             Poll::Ready(joined) => Some(self.remove(key, joined)),
             Poll::Pending => None,
         }

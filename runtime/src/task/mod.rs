@@ -7,6 +7,7 @@
 
 mod abort;
 mod bell;
+pub(crate) mod coop;
 mod handle;
 mod inbox;
 mod join_set;
@@ -26,6 +27,7 @@ use std::task::{Context, Poll};
 
 pub use crate::blocking::{BlockingHandle, spawn_blocking};
 pub use abort::AbortHandle;
+pub use coop::{Unconstrained, consume_budget, unconstrained};
 pub use handle::{JoinError, JoinHandle};
 pub use join_set::JoinSet;
 pub use priority::Priority;

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::Instant;
 use super::heap::{Fired, Owner, Timer, Wakes};
 use crate::core::Core;
+use crate::task::coop;
 
 /// Waits for a duration, from now on. `Duration::MAX` never ends.
 ///
@@ -92,7 +93,7 @@ impl Future for Sleep {
         if let Some(timer) = self.timer {
             let polled = self.core.timers.borrow().poll(timer, cx.waker());
             return match polled {
-                Err(Fired) => Poll::Ready(()),
+                Err(Fired) => over(cx),
                 Ok(Wakes::This) => Poll::Pending,
                 Ok(Wakes::Another) => {
                     let owner = Owner::of(self.core.id(), cx.waker());
@@ -106,7 +107,7 @@ impl Future for Sleep {
             return Poll::Pending;
         }
         if !self.ahead && self.is_elapsed() {
-            return Poll::Ready(());
+            return over(cx);
         }
         self.core.check();
         let owner = Owner::of(self.core.id(), cx.waker());
@@ -114,6 +115,14 @@ impl Future for Sleep {
         self.timer = Some(timer);
         Poll::Pending
     }
+}
+
+/// The deadline has passed, and stays so until the task may take a result.
+#[inline]
+fn over(cx: &mut Context<'_>) -> Poll<()> {
+    ready!(coop::poll_proceed(cx));
+    coop::progressed();
+    Poll::Ready(())
 }
 
 impl Drop for Sleep {

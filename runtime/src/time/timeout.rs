@@ -1,13 +1,14 @@
 //! A deadline for any future.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use std::{fmt, io};
 
 use pin_project_lite::pin_project;
 
 use super::{Instant, Sleep, sleep, sleep_until};
+use crate::task::coop;
 
 /// Waits for a future for at most a duration. `Duration::MAX` waits for ever.
 ///
@@ -61,11 +62,14 @@ impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, Elapsed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // With no budget a future that is ready could not say so, and would be timed out.
+        ready!(coop::poll_proceed(cx));
         let this = self.project();
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        match Pin::new(this.sleep).poll(cx) {
+        // Without a limit: a future that always uses up the budget would never be timed out.
+        match coop::without_limit(|| Pin::new(this.sleep).poll(cx)) {
             Poll::Ready(()) => Poll::Ready(Err(Elapsed(()))),
             Poll::Pending => Poll::Pending,
         }
