@@ -67,6 +67,7 @@
 //! | `AbortHandle`, `tokio::task::JoinSet` | [`task::AbortHandle`], [`task::JoinSet`], the same |
 //! | `tokio::task::spawn_blocking`, `max_blocking_threads`, `thread_keep_alive` | [`task::spawn_blocking`], [`Builder::blocking_threads_max`], [`Builder::blocking_keep_alive`]; its queue has a bound, and a full one rejects |
 //! | `tokio::task::coop::{consume_budget, unconstrained}` | [`task::consume_budget`], [`task::unconstrained`], the same |
+//! | `tokio::task::Builder` | [`task::Builder`], with a priority, too |
 //! | `tokio::task::yield_now` | [`task::yield_now`] |
 //! | `tokio::time::{sleep, timeout, interval, …}` | [`time`], the same, to the nanosecond |
 //! | `tokio::sync`: channels, locks, `Semaphore`, `Notify` | [`local`], the same within a core, with `Rc` for `Arc` |

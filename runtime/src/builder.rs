@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     drain_timeout: Duration,
     spin: Duration,
     blocking: BlockingConfig,
+    stall_limit: Option<Duration>,
     /// The pool that several cores share.
     pool_of_threads: Option<Arc<Blocking>>,
 }
@@ -78,6 +79,7 @@ impl Builder {
             drain_timeout: Duration::from_secs(5),
             spin: SPIN,
             blocking: BlockingConfig::default(),
+            stall_limit: cfg!(debug_assertions).then_some(Duration::from_millis(100)),
             pool_of_threads: None,
         })
     }
@@ -163,6 +165,17 @@ impl Builder {
         self
     }
 
+    /// How long a poll of a task may take. One that takes longer keeps everything else on its core waiting: it is told as
+    /// a warning through `tracing`, with the task's name ([`task::Builder`](crate::task::Builder)), where it was spawned
+    /// and how long it took, at most once a second, and counted in [`Stats::stalls`](crate::Stats::stalls). `None`: nobody
+    /// looks. Default 100 ms in debug builds, and none in release builds.
+    ///
+    /// It costs one look at the clock for each poll.
+    pub fn stall_limit(mut self, limit: Option<Duration>) -> Self {
+        self.settings.stall_limit = limit;
+        self
+    }
+
     /// The kernel features that may be used where they are there. Default all. Fewer is for tests of what an older
     /// kernel does.
     pub fn features(mut self, allow: Features) -> Self {
@@ -224,9 +237,9 @@ impl Builder {
             Some(ring) => AnyRing::Other(ring),
             None => AnyRing::Kernel(KernelRing::new(&self.settings.ring).map_err(BuildError::Ring)?),
         };
-        let Settings { pool, drain_timeout, spin, .. } = self.settings;
+        let Settings { pool, drain_timeout, spin, stall_limit, .. } = self.settings;
         let blocking = self.settings.threads();
-        let config = CoreConfig { pool, drain_timeout, spin, blocking };
+        let config = CoreConfig { pool, drain_timeout, spin, blocking, stall_limit };
         Core::new(ring, inbox, config).map(Runtime::from_core).map_err(BuildError::Resources)
     }
 }

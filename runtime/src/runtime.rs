@@ -42,6 +42,7 @@ impl Runtime {
     /// # Panics
     ///
     /// When a runtime runs on this thread already. A panic of the future comes through; one of a task does not.
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.core.run(pin!(future))
     }

@@ -1,5 +1,7 @@
 //! What a core has done, in numbers.
 
+use std::time::Duration;
+
 /// Counts of one core since it was made, and what it holds now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -30,6 +32,10 @@ pub struct Stats {
     pub leaked: u64,
     /// Polls of tasks, the main future included.
     pub polls: u64,
+    /// Polls that took longer than [`Builder::stall_limit`](crate::Builder::stall_limit).
+    pub stalls: u64,
+    /// The longest poll, if there is a stall limit; else zero, for nobody looks.
+    pub longest_poll: Duration,
     /// Operations that are in flight now, the core's own bell included.
     pub in_flight: u64,
     /// Tasks that are alive now.

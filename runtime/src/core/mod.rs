@@ -7,6 +7,7 @@ mod end;
 mod farewell;
 mod place;
 mod spin;
+mod stall;
 mod turn;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -34,6 +35,7 @@ use crate::time::Timers;
 
 use farewell::Farewell;
 use spin::Spin;
+use stall::Stalls;
 
 pub(crate) use place::{current_id, with_current};
 
@@ -55,6 +57,8 @@ pub(crate) struct CoreConfig {
     pub(crate) spin: Duration,
     /// The threads for calls that block, which cores can share.
     pub(crate) blocking: Arc<Blocking>,
+    /// How long a poll may take before it is told.
+    pub(crate) stall_limit: Option<Duration>,
 }
 
 /// One thread's runtime.
@@ -75,6 +79,7 @@ pub(crate) struct Core {
     /// Which core of a service it is.
     member: OnceCell<Member>,
     spin: Cell<Spin>,
+    stalls: RefCell<Stalls>,
     config: CoreConfig,
 }
 
@@ -110,6 +115,7 @@ impl Core {
             farewell: Farewell::default(),
             member: OnceCell::new(),
             spin: Cell::new(Spin::new(spin_nanos)),
+            stalls: RefCell::new(Stalls::new(config.stall_limit)),
             config,
         });
         core.submit_detached(Listen { core: Rc::clone(&core), bell, count: Box::new(0) });
@@ -337,6 +343,7 @@ impl Core {
         stats.in_flight = self.driver.borrow().in_flight() as u64;
         stats.polls = self.tasks.borrow().polls;
         stats.tasks = self.tasks.borrow().len() as u64;
+        (stats.stalls, stats.longest_poll) = self.stalls.borrow().figures();
         stats.buffers = self.pool().map_or(0, |pool| u64::from(pool.buffers()));
         stats.buffers_free = self.pool().map_or(0, |pool| u64::from(pool.free()));
         if !self.driver.borrow().forked() {

@@ -11,6 +11,7 @@
 
 use std::io;
 use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -35,6 +36,7 @@ pub(super) const MEMORY_WAIT: Duration = Duration::from_millis(1);
 
 impl Core {
     /// Runs `main` to its end, and the spawned tasks meanwhile.
+    #[track_caller]
     pub(crate) fn run<F: Future>(self: &Rc<Self>, mut main: Pin<&mut F>) -> F::Output {
         assert!(with_current(|core| core.is_none()), "{}", Misuse::Nested);
         assert!(self.is_open(), "{}", Misuse::Ended);
@@ -45,16 +47,28 @@ impl Core {
         let main_waker = Name::new(self.id(), MAIN).waker();
         let mut cx = Context::from_waker(&main_waker);
         let turns = coop::Turns;
+        let caller = Location::caller();
         loop {
             self.take_inbox();
             let mut ran = Ran::Nothing;
+            let mut watch = self.watch();
             for _ in 0..POLLS_MAX {
                 let ready = self.tasks.borrow_mut().next(mem::take(&mut ran));
                 coop::fill();
                 match ready {
-                    Some(Ready::Task(index, task)) => ran = self.run_task(index, task),
+                    Some(Ready::Task(index, task)) => {
+                        let spawned = task.spawned();
+                        ran = self.run_task(index, task);
+                        if let Some(since) = &mut watch {
+                            *since = self.polled(*since, index, spawned);
+                        }
+                    }
                     Some(Ready::Main) => {
-                        if let Poll::Ready(output) = main.as_mut().poll(&mut cx) {
+                        let polled = main.as_mut().poll(&mut cx);
+                        if let Some(since) = &mut watch {
+                            *since = self.polled(*since, MAIN, caller);
+                        }
+                        if let Poll::Ready(output) = polled {
                             self.wind_up();
                             return output;
                         }

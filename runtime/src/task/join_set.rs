@@ -209,7 +209,7 @@ impl<T: 'static> JoinSet<T> {
         // The key comes first: on a core that ends, the future is dropped before `start` gives its handle.
         let key = self.handles.vacant_key();
         let note = Note { finished: Rc::downgrade(&self.finished), key };
-        let handle = start(priority, Noted { future, note });
+        let handle = start(priority, None, Noted { future, note });
         let abort = handle.abort_handle();
         let kept = self.handles.insert(handle);
         debug_assert_eq!(kept, key, "the key that the note has");

@@ -7,6 +7,7 @@
 
 mod abort;
 mod bell;
+mod builder;
 pub(crate) mod coop;
 mod handle;
 mod inbox;
@@ -27,6 +28,7 @@ use std::task::{Context, Poll};
 
 pub use crate::blocking::{BlockingHandle, spawn_blocking};
 pub use abort::AbortHandle;
+pub use builder::Builder;
 pub use coop::{Unconstrained, consume_budget, unconstrained};
 pub use handle::{JoinError, JoinHandle};
 pub use join_set::JoinSet;

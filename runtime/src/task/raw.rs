@@ -20,7 +20,7 @@ use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic::{self, AssertUnwindSafe, Location};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll, Waker};
@@ -34,6 +34,8 @@ use super::waiter::Waiter;
 /// What all holders see.
 pub(super) struct Header {
     table: &'static Table,
+    /// Who spawned it.
+    spawned: &'static Location<'static>,
     /// How many there are.
     holders: Cell<u32>,
     /// Set if the handle has left: nobody wants the output.
@@ -93,7 +95,7 @@ pub(super) struct Watched(NonNull<Header>);
 
 /// Puts a future into an allocation of its own.
 #[inline]
-pub(super) fn task<F>(future: F) -> (Task, Joined<F::Output>)
+pub(super) fn task<F>(future: F, spawned: &'static Location<'static>) -> (Task, Joined<F::Output>)
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -101,6 +103,7 @@ where
     let block = memory::allocate(Body::<F>::LAYOUT).cast::<Body<F>>();
     let header = Header {
         table: Body::<F>::TABLE,
+        spawned,
         holders: Cell::new(2),
         detached: Cell::new(false),
         finished: Cell::new(false),
@@ -117,6 +120,11 @@ impl Task {
     fn header(&self) -> &Header {
         // SAFETY: the allocation lives while a holder does, and the header is only ever borrowed shared.
         unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn spawned(&self) -> &'static Location<'static> {
+        self.header().spawned
     }
 
     /// Polls the future once. Gives whether the task is finished.

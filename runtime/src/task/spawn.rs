@@ -1,5 +1,7 @@
 //! How tasks come to be.
 
+use std::panic::Location;
+
 use super::handle::JoinHandle;
 use super::priority::Priority;
 use super::raw;
@@ -20,7 +22,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    start(Priority::Normal, future)
+    start(Priority::Normal, None, future)
 }
 
 /// Another name of [`spawn`]: every task stays on the core that it was spawned on, and need not be `Send`.
@@ -34,7 +36,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    start(Priority::Normal, future)
+    start(Priority::Normal, None, future)
 }
 
 /// As [`spawn`], with [`Priority::Urgent`].
@@ -64,7 +66,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    start(Priority::Urgent, future)
+    start(Priority::Urgent, None, future)
 }
 
 /// As [`spawn`], with any priority.
@@ -78,21 +80,26 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    start(priority, future)
+    start(priority, None, future)
 }
 
 #[track_caller]
 #[inline]
-pub(super) fn start<F>(priority: Priority, future: F) -> JoinHandle<F::Output>
+pub(super) fn start<F>(priority: Priority, name: Option<&str>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
+    let caller = Location::caller();
     let spawned = with_current(|core| {
         let core = core?;
-        let (task, joined) = raw::task(future);
+        let (task, joined) = raw::task(future, caller);
         Some(if core.is_open() {
-            let index = core.tasks.borrow_mut().insert(task, priority);
+            let mut tasks = core.tasks.borrow_mut();
+            let index = tasks.insert(task, priority);
+            if let Some(name) = name {
+                tasks.set_name(index, name);
+            }
             JoinHandle::new(joined, Name::new(core.id(), index))
         } else {
             // The runtime is ending and runs no task any more.
@@ -100,7 +107,7 @@ where
             JoinHandle::new(joined, Name::new(core.id(), MAIN))
         })
     });
-    // Outside of the closure, through which `track_caller` does not reach.
+    // This and `caller` are outside of the closure, through which `track_caller` does not reach.
     match spawned {
         Some(handle) => handle,
         None => panic!("{}", Misuse::NoRuntime),

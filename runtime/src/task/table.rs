@@ -1,5 +1,7 @@
 //! The core's tasks, their priorities and the queues of those that are ready.
 
+use std::collections::BTreeMap;
+
 use super::Task;
 use super::priority::{Priority, Queues, Standing};
 
@@ -56,6 +58,8 @@ pub(crate) struct Tasks {
     slots: Vec<Slot>,
     free: Vec<u32>,
     ready: Queues,
+    /// The names of the tasks that have one, by their places.
+    names: BTreeMap<u32, Box<str>>,
     /// Polls since the core was made.
     pub(crate) polls: u64,
 }
@@ -65,7 +69,7 @@ impl Default for Tasks {
         let mut ready = Queues::default();
         // The first place is the main future's.
         let slots = vec![Slot::new(&mut ready)];
-        Self { slots, free: Vec::new(), ready, polls: 0 }
+        Self { slots, free: Vec::new(), ready, names: BTreeMap::new(), polls: 0 }
     }
 }
 
@@ -155,8 +159,24 @@ impl Tasks {
         match ran {
             Ran::Nothing => {}
             Ran::Waits(index, task) => self.slots[index as usize].task = Some(task),
-            Ran::Finished(index) => self.free.push(index),
+            Ran::Finished(index) => {
+                if !self.names.is_empty() {
+                    self.names.remove(&index);
+                }
+                self.free.push(index);
+            }
         }
+    }
+
+    /// The name of the task at this place, if it has one.
+    pub(crate) fn name(&self, index: u32) -> Option<&str> {
+        self.names.get(&index).map(Box::as_ref)
+    }
+
+    /// Names the task at this place, as long as it is there.
+    #[cold]
+    pub(crate) fn set_name(&mut self, index: u32, name: &str) {
+        self.names.insert(index, name.into());
     }
 
     /// Takes any task out, at the end of the core.

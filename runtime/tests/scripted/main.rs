@@ -25,6 +25,7 @@ mod receive;
 mod send;
 mod short;
 mod shortage;
+mod stalls;
 mod submit;
 mod support;
 mod time;

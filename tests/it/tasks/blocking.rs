@@ -330,10 +330,18 @@ fn a_detached_call_goes_on_and_its_output_is_dropped() {
     // The break: the drop of a handle aborts.
     alone(|| {
         runtime(1, 1).block_on(async {
-            let dropped = Arc::new(AtomicU32::new(0));
-            let output = Counted::new(&dropped);
-            drop(spawn_blocking(move || output));
+            let (first, release) = busy().await;
+            let (dropped, ran) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+            let (output, runs) = (Counted::new(&dropped), Arc::clone(&ran));
+            drop(spawn_blocking(move || {
+                runs.fetch_add(1, Ordering::SeqCst);
+                output
+            }));
+            assert_eq!((dropped.load(Ordering::SeqCst), stats().blocking_queued), (0, 1));
+            drop(release);
+            first.await.unwrap();
             until("the output was dropped", || dropped.load(Ordering::SeqCst) == 1).await;
+            assert_eq!(ran.load(Ordering::SeqCst), 1);
         });
     });
 }
