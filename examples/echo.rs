@@ -40,7 +40,7 @@ async fn listen(address: String, on_ready: impl FnOnce(SocketAddr)) -> io::Resul
                     eprintln!("{peer}: {error}");
                 }
             })),
-            Err(error) if error.get_ref().is_some_and(|cause| cause.is::<ShutDown>()) => return Ok(()),
+            Err(error) if ShutDown::is(&error) => return Ok(()),
             Err(error) => return Err(error),
         }
     }

@@ -82,6 +82,9 @@ pub use uring_runtime::buf;
 pub use uring_runtime::fs;
 /// Channels and synchronisation between the tasks of one core.
 pub use uring_runtime::local;
+/// The figures of a core for the crate `metrics`.
+#[cfg(feature = "metrics")]
+pub use uring_runtime::metrics;
 /// What debug builds look for.
 pub use uring_runtime::oracle;
 /// Signals of the process.
@@ -104,9 +107,9 @@ pub mod net {
 pub use uring_macros::{main, test};
 pub use uring_runtime::task::{JoinError, JoinHandle, spawn, yield_now};
 pub use uring_runtime::{
-    Audit, BuildError, Builder, Cause, CoreId, Cores, Features, Handle, LaunchError, Launcher,
-    ParseCoresError, RemoteJoinHandle, Ring, Runtime, SetupError, Stats, Step, core, shutdown,
-    shutdown_token, spawn_on, stats,
+    Audit, BuildError, Builder, Cause, CoreId, Cores, Features, Figure, FigureKind, FigureValue, Handle,
+    LaunchError, Launcher, ParseCoresError, RemoteJoinHandle, Ring, Runtime, SetupError, Stats, Step, core,
+    shutdown, shutdown_token, spawn_on, stats,
 };
 
 #[doc(hidden)]

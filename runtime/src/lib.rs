@@ -40,5 +40,8 @@ pub use launch::{
 };
 pub use remote::{Handle, RemoteJoinHandle};
 pub use runtime::{Runtime, is_running, stats};
-pub use stats::Stats;
+pub use stats::{Figure, FigureKind, FigureValue, Stats};
+
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub use uring_sys_shim::{Cause, Features, Ring, SetupError, Step};

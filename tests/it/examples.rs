@@ -102,6 +102,29 @@ fn echo_serves_on_all_cores_until_a_signal_ends_it_in_order() {
 }
 
 #[test]
+fn metrics_shows_the_figures_of_all_cores() {
+    check_help("metrics");
+    let mut command = Command::new(example("metrics"));
+    command.args(["127.0.0.1:0", "--cores", "all"]).stdout(Stdio::piped());
+    let mut child = Running(command.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut stream = TcpStream::connect(line.trim_end().strip_prefix("listening on ").unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: me\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    for line in ["# TYPE uring_enters_total counter", "# TYPE uring_tasks gauge", "uring_tasks{core=\"0\"} "]
+    {
+        assert!(answer.lines().any(|found| found.starts_with(line)), "no {line} in {answer}");
+    }
+    let pid = nix::unistd::Pid::from_raw(child.0.id() as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert!(child.0.wait().unwrap().success());
+}
+
+#[test]
 fn echo_explains_itself_and_what_is_wrong() {
     check_help("echo");
     let output = run("echo", &["nowhere"]);

@@ -146,6 +146,10 @@ impl Ring for KernelRing {
         self.features
     }
 
+    fn overflows(&mut self) -> u64 {
+        self.queues.completion().overflow().into()
+    }
+
     fn mailbox(&self) -> io::Result<Option<OwnedFd>> {
         if !self.features.contains(Features::MSG_RING) {
             return Ok(None);

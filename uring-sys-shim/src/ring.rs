@@ -99,6 +99,12 @@ pub trait Ring {
     /// What this ring can do.
     fn features(&self) -> Features;
 
+    /// How many completions were dropped because neither the queue nor memory had room. None on a kernel that is not short
+    /// of memory: what finds the queue full waits in a list (`IORING_FEAT_NODROP`).
+    fn overflows(&mut self) -> u64 {
+        0
+    }
+
     /// A descriptor of this ring for others to send messages to, where it can take them ([`Features::MSG_RING`]).
     ///
     /// # Errors

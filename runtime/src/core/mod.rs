@@ -3,6 +3,7 @@
 //! It owns everything that one runtime consists of, and hands out the driver for one step at a time: no code of
 //! users runs while the driver is borrowed. The loop is in [`turn`], the end in [`end`].
 
+mod counts;
 mod end;
 mod farewell;
 mod place;
@@ -29,10 +30,10 @@ use crate::io::Inlet;
 use crate::launch::Member;
 use crate::op::bell::Listen;
 use crate::op::{OnDrop, Operation};
-use crate::stats::Stats;
 use crate::task::{Address, Bell, Inbox, Tasks, Waiter};
 use crate::time::Timers;
 
+use counts::Counts;
 use farewell::Farewell;
 use spin::Spin;
 use stall::Stalls;
@@ -76,6 +77,7 @@ pub(crate) struct Core {
     descriptors: Cell<u64>,
     phase: Cell<Phase>,
     farewell: Farewell,
+    counts: Counts,
     /// Which core of a service it is.
     member: OnceCell<Member>,
     spin: Cell<Spin>,
@@ -99,6 +101,7 @@ impl Core {
         } else {
             None
         };
+        let made = driver.now();
         inbox.open(Arc::clone(&bell));
         let id = inbox.id();
         let spin_nanos = u64::try_from(config.spin.as_nanos()).unwrap_or(u64::MAX);
@@ -113,6 +116,7 @@ impl Core {
             descriptors: Cell::new(0),
             phase: Cell::new(Phase::Open),
             farewell: Farewell::default(),
+            counts: Counts { made, ..Counts::default() },
             member: OnceCell::new(),
             spin: Cell::new(Spin::new(spin_nanos)),
             stalls: RefCell::new(Stalls::new(config.stall_limit)),
@@ -335,22 +339,6 @@ impl Core {
         audit.starved = self.starved.borrow().iter().filter(|inlet| inlet.strong_count() > 0).count() as u64;
         audit.descriptors = self.descriptors.get();
         audit
-    }
-
-    /// What this core has done so far.
-    pub(crate) fn stats(&self) -> Stats {
-        let mut stats = self.driver.borrow().stats;
-        stats.in_flight = self.driver.borrow().in_flight() as u64;
-        stats.polls = self.tasks.borrow().polls;
-        stats.tasks = self.tasks.borrow().len() as u64;
-        (stats.stalls, stats.longest_poll) = self.stalls.borrow().figures();
-        stats.buffers = self.pool().map_or(0, |pool| u64::from(pool.buffers()));
-        stats.buffers_free = self.pool().map_or(0, |pool| u64::from(pool.free()));
-        if !self.driver.borrow().forked() {
-            let usage = self.config.blocking.usage();
-            (stats.blocking_threads, stats.blocking_queued) = (usage.threads as u64, usage.queued as u64);
-        }
-        stats
     }
 }
 

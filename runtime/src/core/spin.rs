@@ -35,11 +35,6 @@ impl Spin {
         self.on.then_some(self.limit_nanos)
     }
 
-    /// Whether anybody wants to know how long the core sleeps.
-    pub(super) fn is_used(&self) -> bool {
-        self.limit_nanos > 0
-    }
-
     /// Looking has found something.
     pub(super) fn found(&mut self) {
         self.penalty = 1;
@@ -84,7 +79,6 @@ mod tests {
     #[test]
     fn a_limit_of_zero_never_looks() {
         let mut spin = Spin::new(0);
-        assert!(!spin.is_used());
         spin.slept(0);
         assert_eq!(spin.nanos(), None);
     }

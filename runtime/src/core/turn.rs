@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use uring_sys_shim::{Call, Reply};
 
+use super::counts::add;
 use super::place::{Entered, with_current};
 use super::{Core, Misuse};
 use crate::driver::{self, Delivery};
@@ -103,6 +104,7 @@ impl Core {
 
     fn take_inbox(&self) {
         if self.inbox.is_waiting() {
+            add(&self.counts.remote_wakes, 1);
             let mut tasks = self.tasks.borrow_mut();
             let errands = self.inbox.take(|index| tasks.schedule(index));
             drop(tasks);
@@ -127,12 +129,12 @@ impl Core {
         }
         let now = self.now();
         for _ in 0..TIMERS_MAX {
-            let due = self.timers.borrow_mut().pop_due(now);
+            let Some(due) = self.timers.borrow_mut().pop_due(now) else { return };
+            add(&self.counts.timers_fired, 1);
             match due {
-                Some(Due::Task(index)) => self.tasks.borrow_mut().schedule(index),
-                Some(Due::Foreign(waker)) => guard("a waker", || waker.wake()),
-                Some(Due::Nobody) => {}
-                None => break,
+                Due::Task(index) => self.tasks.borrow_mut().schedule(index),
+                Due::Foreign(waker) => guard("a waker", || waker.wake()),
+                Due::Nobody => {}
             }
         }
     }
@@ -176,15 +178,15 @@ impl Core {
     fn sleep(&self) -> io::Result<driver::Entered> {
         let until = self.timers.borrow().next();
         let mut spin = self.spin.get();
-        let start = if spin.is_used() { self.now() } else { 0 };
+        let start = self.now();
         // From here on another thread that wakes a task rings the bell.
         let asleep = self.inbox.fall_asleep();
         let entered = self.driver.borrow_mut().enter(u32::from(asleep), until);
         self.inbox.wake_up();
-        if spin.is_used() {
-            spin.slept(self.now() - start);
-            self.spin.set(spin);
-        }
+        let slept = self.now() - start;
+        add(&self.counts.asleep_nanos, slept);
+        spin.slept(slept);
+        self.spin.set(spin);
         entered
     }
 
@@ -201,7 +203,9 @@ impl Core {
         let entered = driver.watch(until, &|| self.inbox.is_waiting())?;
         let mut spin = self.spin.get();
         // The clock is asked, because a ring on which nothing happens by itself has not looked for so long.
-        if entered.is_some() || self.inbox.is_waiting() || driver.now() >= timer {
+        let then = driver.now();
+        add(&self.counts.looked_nanos, then - now);
+        if entered.is_some() || self.inbox.is_waiting() || then >= timer {
             spin.found();
             driver.stats.spins_found += 1;
             self.spin.set(spin);

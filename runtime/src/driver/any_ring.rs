@@ -78,6 +78,10 @@ impl AnyRing {
         either!(self, ring => ring.now())
     }
 
+    pub(crate) fn overflows(&mut self) -> u64 {
+        either!(self, ring => ring.overflows())
+    }
+
     pub(crate) fn mailbox(&self) -> io::Result<Option<OwnedFd>> {
         either!(self, ring => ring.mailbox())
     }

@@ -298,6 +298,11 @@ impl Driver {
         audit.queued = (self.backlog.len() + self.cancels.len()) as u64 + u64::from(self.ring.queued());
     }
 
+    /// Completions that the kernel has dropped.
+    pub(crate) fn overflows(&mut self) -> u64 {
+        self.ring.overflows()
+    }
+
     pub(crate) fn call(&mut self, request: Call<'_>) -> io::Result<Reply> {
         self.ring.call(request)
     }

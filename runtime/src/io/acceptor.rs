@@ -139,6 +139,14 @@ impl Backlog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShutDown;
 
+impl ShutDown {
+    /// Whether an error of an `accept` says that the core is shutting down.
+    #[must_use]
+    pub fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|cause| cause.is::<Self>())
+    }
+}
+
 impl std::fmt::Display for ShutDown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("the runtime is shutting down and accepts no connection any more")

@@ -62,6 +62,8 @@ pub(crate) struct Tasks {
     names: BTreeMap<u32, Box<str>>,
     /// Polls since the core was made.
     pub(crate) polls: u64,
+    /// Tasks since the core was made.
+    pub(crate) spawned: u64,
 }
 
 impl Default for Tasks {
@@ -69,7 +71,7 @@ impl Default for Tasks {
         let mut ready = Queues::default();
         // The first place is the main future's.
         let slots = vec![Slot::new(&mut ready)];
-        Self { slots, free: Vec::new(), ready, names: BTreeMap::new(), polls: 0 }
+        Self { slots, free: Vec::new(), ready, names: BTreeMap::new(), polls: 0, spawned: 0 }
     }
 }
 
@@ -87,6 +89,7 @@ impl Tasks {
     /// Adds a task, ready to run, and gives its place.
     #[inline]
     pub(crate) fn insert(&mut self, task: Task, priority: Priority) -> u32 {
+        self.spawned += 1;
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
