@@ -82,6 +82,12 @@ impl<T> Future for RemoteJoinHandle<T> {
     }
 }
 
+impl<T> Drop for RemoteJoinHandle<T> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 impl<T> fmt::Debug for RemoteJoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteJoinHandle").field("finished", &self.is_finished()).finish_non_exhaustive()

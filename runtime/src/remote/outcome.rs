@@ -83,6 +83,15 @@ impl<T> Outcome<T> {
         Poll::Pending
     }
 
+    /// Whoever waited is gone: its waker goes with it, and not with the task some day.
+    pub(super) fn leave(&self) {
+        let joiner = match &mut *self.lock() {
+            Stage::Running { joiner, .. } => joiner.take(),
+            Stage::Finished(_) | Stage::Taken => None,
+        };
+        drop(joiner);
+    }
+
     fn finish(&self, result: Result<T, JoinError>) {
         let before = std::mem::replace(&mut *self.lock(), Stage::Finished(result));
         if let Stage::Running { joiner: Some(joiner), .. } = before {

@@ -1,5 +1,6 @@
 //! Wakers of users in channels: they may panic, and use the channel wherever they are woken or dropped.
 
+use std::future::pending;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use uring::sync::{TryRecvError, mpsc, oneshot};
 
+use super::spawn::{Core, Left};
 use crate::kit::without_panic_messages;
 use crate::support::{alone, watched};
 
@@ -91,6 +93,22 @@ fn a_waker_that_is_dropped_by_a_send_may_use_the_channel() {
         drop(waker);
         sender.send(1).unwrap();
         assert_eq!(looks.load(Ordering::SeqCst), 1);
+    });
+}
+
+/// D7. The break: in the drop of `RemoteJoinHandle`, `self.0.leave();` goes.
+#[test]
+fn a_handle_that_goes_leaves_no_waker_with_its_task() {
+    watched(|_random| {
+        let core = Core::start();
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let mut task = core.handle.spawn(pending::<()>);
+        assert!(poll(&mut task, &waker).is_pending());
+        assert_eq!(Arc::strong_count(&count), 3, "it waits");
+        drop(task);
+        assert_eq!(Arc::strong_count(&count), 2);
+        core.end(Left::Tasks);
     });
 }
 
