@@ -114,7 +114,8 @@ impl Core {
         }
     }
 
-    #[inline]
+    // In the loop itself, so that the task goes there and back in registers.
+    #[inline(always)]
     fn run_task(&self, index: u32, task: Task) -> Ran {
         if task.run(&Name::new(self.id(), index).waker()) {
             Ran::Finished(index)

@@ -1,6 +1,7 @@
 //! The core's tasks, their priorities and the queues of those that are ready.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use super::Task;
 use super::priority::{Priority, Queues, Standing};
@@ -120,40 +121,36 @@ impl Tasks {
     #[inline(always)]
     pub(crate) fn next(&mut self, ran: Ran) -> Option<Ready> {
         self.after(ran);
-        while !self.ready.has_others() {
-            let index = self.ready.pop_normal()?;
-            if let Some(ready) = self.take(Priority::Normal, index) {
-                return Some(ready);
-            }
+        loop {
+            // A place, and not what is there: it comes back in a register.
+            let index = if self.ready.has_others() {
+                self.pop_in_order()?
+            } else {
+                let index = self.ready.pop_normal()?;
+                if !self.slots[index as usize].standing.leave(Priority::Normal) {
+                    continue;
+                }
+                index
+            };
+            let ready = match self.slots[index as usize].task.take() {
+                Some(task) => Ready::Task(index, task),
+                None if index == MAIN => Ready::Main,
+                None => continue,
+            };
+            self.polls += 1;
+            return Some(ready);
         }
-        self.next_in_order()
     }
 
     #[cold]
     #[inline(never)]
-    fn next_in_order(&mut self) -> Option<Ready> {
+    fn pop_in_order(&mut self) -> Option<u32> {
         loop {
             let (priority, index) = self.ready.pop_in_order(self.polls)?;
-            if let Some(ready) = self.take(priority, index) {
-                return Some(ready);
+            if self.slots[index as usize].standing.leave(priority) {
+                return Some(index);
             }
         }
-    }
-
-    /// Takes the task at a place that was taken from the queue of this priority, unless nobody is there for this turn.
-    #[inline(always)]
-    fn take(&mut self, priority: Priority, index: u32) -> Option<Ready> {
-        let slot = &mut self.slots[index as usize];
-        if !slot.standing.leave(priority) {
-            return None;
-        }
-        let ready = match slot.task.take() {
-            Some(task) => Ready::Task(index, task),
-            None if index == MAIN => Ready::Main,
-            None => return None,
-        };
-        self.polls += 1;
-        Some(ready)
     }
 
     /// Puts back the task that has run, or frees its place.
@@ -161,7 +158,12 @@ impl Tasks {
     pub(crate) fn after(&mut self, ran: Ran) {
         match ran {
             Ran::Nothing => {}
-            Ran::Waits(index, task) => self.slots[index as usize].task = Some(task),
+            Ran::Waits(index, task) => {
+                let before = self.slots[index as usize].task.replace(task);
+                debug_assert!(before.is_none(), "its place was kept for it");
+                // Nothing: this leaves out the look whether there is something to drop.
+                mem::forget(before);
+            }
             Ran::Finished(index) => {
                 if !self.names.is_empty() {
                     self.names.remove(&index);
