@@ -99,6 +99,7 @@ where
 /// # Errors
 ///
 /// When the runtime cannot be built.
+#[track_caller]
 pub fn run<F: Future<Output: Termination>>(body: F) -> Outcome {
     let runtime = Runtime::new().map_err(StartError::of)?;
     Ok(runtime.block_on(body).report())
@@ -126,6 +127,7 @@ pub fn test_builder() -> Builder {
 /// # Panics
 ///
 /// When the runtime cannot be built.
+#[track_caller]
 pub fn test<F: Future>(body: F) -> F::Output {
     match test_builder().build() {
         Ok(runtime) => runtime.block_on(body),
