@@ -41,7 +41,7 @@ pub fn core() -> CoreId {
 ///
 /// # Panics
 ///
-/// Outside of a runtime, and when the service has no such core: see [`core`].
+/// Outside of a runtime, and when the service has no such core: see [`core`](fn@crate::core).
 #[track_caller]
 pub fn spawn_on<M, F>(core: usize, make: M) -> RemoteJoinHandle<F::Output>
 where
