@@ -48,7 +48,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// For the cores of one service: they share a pool of threads for calls that block.
     pub(crate) fn shared(mut self) -> Self {
-        self.pool_of_threads = Some(self.threads());
+        // As this thread may run, which is on no core. Where that is not known, they stay with the core that starts them.
+        let cpus = uring_sys_shim::usable_cpus().unwrap_or_default();
+        self.pool_of_threads = Some(Arc::new(Blocking::on(self.blocking, cpus)));
         self
     }
 

@@ -25,14 +25,16 @@ pub fn cpu_quota() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Keeps this thread on one processor (`sched_setaffinity(2)`).
+/// Lets this thread run on these processors only (`sched_setaffinity(2)`).
 ///
 /// # Errors
 ///
-/// The errno: `EINVAL` when there is no such processor, or the control group does not allow it.
-pub fn pin_to_cpu(cpu: usize) -> io::Result<()> {
+/// The errno: `EINVAL` when there are no such processors, or the control group does not allow them.
+pub fn allow_cpus(cpus: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
-    set.set(cpu)?;
+    for &cpu in cpus {
+        set.set(cpu)?;
+    }
     Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 

@@ -28,7 +28,7 @@ mod sqe;
 
 pub use buf_ring::BufRing;
 pub use call::{Call, RawAddress, Reply, SocketOption, monotonic_nanos, notify};
-pub use cpu::{cpu_quota, pin_to_cpu, usable_cpus};
+pub use cpu::{allow_cpus, cpu_quota, usable_cpus};
 pub use cqe::Cqe;
 pub use error::{Cause, SetupError, Step};
 pub use features::Features;

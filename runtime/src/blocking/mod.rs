@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 use std::{fmt, io};
 
-use uring_sys_shim::without_signals;
+use uring_sys_shim::{allow_cpus, without_signals};
 
 use crate::panics::contain;
 use crate::task::{JoinError, Rejection};
@@ -49,6 +49,8 @@ pub(crate) struct Blocking(Arc<Pool>);
 
 struct Pool {
     config: BlockingConfig,
+    /// Where the threads may run, if not where they are started.
+    cpus: Vec<usize>,
     state: Mutex<State>,
     /// There is something to do, or the pool has closed.
     news: Condvar,
@@ -86,7 +88,12 @@ pub(crate) struct Usage {
 impl Blocking {
     /// A pool without threads: these start when they are needed.
     pub(crate) fn new(config: BlockingConfig) -> Self {
-        Self(Arc::new(Pool { config, state: Mutex::default(), news: Condvar::new() }))
+        Self::on(config, Vec::new())
+    }
+
+    /// A pool whose threads run on any of these processors: they do not stay on that of the core that starts them.
+    pub(crate) fn on(config: BlockingConfig, cpus: Vec<usize>) -> Self {
+        Self(Arc::new(Pool { config, cpus, state: Mutex::default(), news: Condvar::new() }))
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -183,6 +190,11 @@ impl Pool {
 
     /// What a thread does: what is queued, until nothing has come for the keep-alive or the pool has closed.
     fn serve(&self) {
+        if !self.cpus.is_empty()
+            && let Err(error) = allow_cpus(&self.cpus)
+        {
+            tracing::warn!(%error, "a thread for calls that block stays on the processor of the core that started it");
+        }
         let mut state = self.lock();
         loop {
             while let Some((_, Queued { work, .. })) = state.queue.pop_first() {

@@ -178,7 +178,7 @@ impl<T, E> CoreThread<T, E> {
         let Self { index, cpu, settings, grace, reports, started } = self;
         // The launcher reads reports until the last thread has ended, or has given up.
         let report = |report| drop(reports.send(report));
-        if let Err(error) = uring_sys_shim::pin_to_cpu(cpu) {
+        if let Err(error) = uring_sys_shim::allow_cpus(&[cpu]) {
             return report(Report::Refused(LaunchError::Thread { core: index, cpu, error }));
         }
         let runtime = match Builder::from(settings).build() {

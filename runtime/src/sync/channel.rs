@@ -196,7 +196,7 @@ impl<T> Consumer<T> {
     pub(super) fn yields(&self, yielded: usize, cx: &Context<'_>) -> bool {
         let yields = self.patience.is_left(yielded);
         if yields {
-            pause(yielded);
+            pause(self.patience.pauses(yielded));
             cx.waker().wake_by_ref();
         }
         yields
@@ -291,6 +291,7 @@ impl<T> Future for Send<'_, T> {
                     return Poll::Ready(done);
                 }
                 if this.producer.patience.is_left(this.yielded) {
+                    pause(this.producer.patience.pauses(this.yielded));
                     this.yielded += 1;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

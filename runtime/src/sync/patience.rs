@@ -8,6 +8,8 @@ use super::prims::{AtomicUsize, Ordering};
 
 /// Yields before one waits, at most: about a microsecond of a core that does nothing else.
 const YIELDS_MAX: usize = 32;
+/// Hints to the processor between two looks, at most: a microsecond or so.
+const PAUSES_MAX: usize = 32;
 /// One wait in so many tries again whether yielding pays.
 const PROBE_PERIOD: usize = 16;
 /// With so many yields.
@@ -18,11 +20,13 @@ pub(super) struct Patience {
     yields: AtomicUsize,
     /// Waits since yielding stopped to pay.
     waits: AtomicUsize,
+    /// What was there since the last time that nothing was.
+    run: AtomicUsize,
 }
 
 impl Patience {
     pub(super) fn new() -> Self {
-        Self { yields: AtomicUsize::new(0), waits: AtomicUsize::new(0) }
+        Self { yields: AtomicUsize::new(0), waits: AtomicUsize::new(0), run: AtomicUsize::new(0) }
     }
 
     /// Whether to yield once more, after so many times.
@@ -30,9 +34,19 @@ impl Patience {
         yielded < self.yields.load(Ordering::Relaxed)
     }
 
+    /// How long to pause before the next yield, after so many of them. The longer the run before, the longer: a stream is
+    /// cheapest in batches, and who looks all the time at what another processor writes slows it down. A lone value is looked
+    /// for at once.
+    pub(super) fn pauses(&self, yielded: usize) -> usize {
+        let run = self.run.load(Ordering::Relaxed);
+        self.run.store(0, Ordering::Relaxed);
+        run.max(1 << yielded.min(PAUSES_MAX.ilog2() as usize)).min(PAUSES_MAX)
+    }
+
     /// It was there after so many yields.
     #[inline]
     pub(super) fn found(&self, yielded: usize) {
+        self.run.store(self.run.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if yielded > 0 {
             self.yields.store((2 * yielded).clamp(PROBE_YIELDS, YIELDS_MAX), Ordering::Relaxed);
         }

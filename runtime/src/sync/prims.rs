@@ -50,10 +50,9 @@ pub(super) fn discard<T>(value: T) {
     }
 }
 
-/// Lets some time pass, the more the longer one has waited, at most half a microsecond: who looks all the time at what
-/// another thread writes slows it down.
-pub(super) fn pause(round: usize) {
-    for _ in 0..(1 << round.min(4)) {
+/// Lets some time pass: a hint to the processor takes 10 to 50 ns.
+pub(super) fn pause(times: usize) {
+    for _ in 0..times {
         std::hint::spin_loop();
     }
 }

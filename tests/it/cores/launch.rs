@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nix::unistd::Pid;
 use uring::net::{TcpListener, TcpListenerOptions};
 use uring::{Cores, LaunchError, core, shutdown, shutdown_token, spawn, spawn_on, stats, time};
 
@@ -181,5 +182,24 @@ fn an_idle_service_of_two_cores_makes_no_system_call() {
             // In a storm of signals a sleep is many.
             assert!(enters <= 2 || storm::adds_enters(), "{enters} enters for one sleep");
         }
+    });
+}
+
+#[test]
+fn calls_that_block_run_on_any_processor_although_their_core_is_kept_on_one() {
+    watched(|_| {
+        let usable = nix::sched::sched_getaffinity(Pid::from_raw(0)).unwrap();
+        let allowed = builder().cores(Cores::Count(1)).run(|| async {
+            let on_core = nix::sched::sched_getaffinity(Pid::from_raw(0)).unwrap();
+            // The break: `Blocking::on(self.blocking, cpus)` becomes `Blocking::new(self.blocking)`, where there are several
+            // processors.
+            let blocking =
+                uring::task::spawn_blocking(|| nix::sched::sched_getaffinity(Pid::from_raw(0)).unwrap());
+            io::Result::Ok((on_core, blocking.await.map_err(io::Error::from)?))
+        });
+        let (on_core, blocking) = allowed.unwrap()[0].unwrap();
+        let count = |set: nix::sched::CpuSet| (0..1024).filter(|&cpu| set.is_set(cpu).unwrap()).count();
+        assert_eq!(count(on_core), 1);
+        assert_eq!(blocking, usable);
     });
 }
