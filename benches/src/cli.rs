@@ -70,6 +70,9 @@ pub(crate) struct CompareArgs {
     /// tcp-echo: bytes of a message, a multiple of 8.
     #[arg(long, default_value_t = 64, value_parser = message_size)]
     pub(crate) size: u32,
+    /// tcp-echo: microseconds that a connection rests between an answer and its next message.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub(crate) gap_us: u32,
     /// file-read: reads in flight.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 32], value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) depth: Vec<u32>,

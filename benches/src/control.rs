@@ -42,6 +42,8 @@ pub(crate) struct ServerMemory {
 pub(crate) struct AskLoad {
     pub(crate) target: usize,
     pub(crate) length_ns: u64,
+    /// How long a connection rests between an answer and the next message.
+    pub(crate) gap_ns: u64,
 }
 
 /// What the generator saw.

@@ -19,7 +19,8 @@ pub fn usable_cpus() -> io::Result<Vec<usize>> {
     Ok(siblings_last(cpus, physical_core))
 }
 
-/// How many processors' time this process may use: its affinity and the quota of its control group, rounded up.
+/// How many processors' time this process may use: its affinity, and the quota of its control
+/// group in whole processors, at least one.
 #[must_use]
 pub fn cpu_quota() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)

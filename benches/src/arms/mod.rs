@@ -11,9 +11,12 @@ mod uring;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use nix::sys::socket::{Backlog, listen};
 use serde::{Deserialize, Serialize};
+
+use ::uring::Builder;
 
 use crate::Result;
 use crate::local::Bench;
@@ -26,6 +29,9 @@ use crate::workload::Setting;
 pub(crate) enum Arm {
     /// The runtime under test, through its public interface.
     Uring,
+    /// The same, with a core that never looks before it sleeps. It takes part when it is asked for.
+    #[serde(rename = "uring-no-spin")]
+    UringNoSpin,
     /// System calls behind a readiness loop written for this harness; for files, blocking `pread(2)`.
     Epoll,
     /// The bare ring without any runtime: the limit to compare with.
@@ -46,12 +52,12 @@ impl Arm {
 
     /// Whether the arm's process must have a ring, or must not.
     pub(crate) fn uses_ring(self) -> bool {
-        matches!(self, Self::Uring | Self::Raw)
+        matches!(self, Self::Uring | Self::UringNoSpin | Self::Raw)
     }
 
     /// tokio has no counter of its system calls.
     pub(crate) fn counts_syscalls(self) -> bool {
-        matches!(self, Self::Uring | Self::Epoll | Self::Raw)
+        matches!(self, Self::Uring | Self::UringNoSpin | Self::Epoll | Self::Raw)
     }
 }
 
@@ -59,6 +65,7 @@ impl fmt::Display for Arm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Uring => "uring",
+            Self::UringNoSpin => "uring-no-spin",
             Self::Epoll => "epoll",
             Self::Raw => "raw",
             Self::Tokio => "tokio",
@@ -80,7 +87,8 @@ pub(crate) fn serve_echo(
     announce: Announce,
 ) -> Result<()> {
     match arm {
-        Arm::Uring => uring::serve_echo(addr, counters, announce),
+        Arm::Uring => uring::serve_echo(Builder::new(), addr, counters, announce),
+        Arm::UringNoSpin => uring::serve_echo(Builder::new().spin(Duration::ZERO), addr, counters, announce),
         Arm::Epoll => epoll::serve_echo(addr, counters, announce),
         Arm::Raw => raw::serve_echo(addr, counters, announce),
         Arm::Tokio => tokio::serve_echo(addr, counters, announce),
@@ -92,6 +100,7 @@ pub(crate) fn serve_echo(
 pub(crate) fn bench(arm: Arm, setting: &Setting) -> Result<Box<dyn Bench>> {
     let bench = match arm {
         Arm::Uring => Some(uring::bench(setting)?),
+        Arm::UringNoSpin => None,
         Arm::Epoll => epoll::bench(setting)?,
         Arm::Raw => raw::bench(setting)?,
         Arm::Tokio => Some(tokio::bench(setting)?),

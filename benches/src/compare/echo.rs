@@ -19,10 +19,20 @@ struct Contestant {
     rounds: Vec<Round>,
 }
 
-pub(super) fn run(plan: &Plan, arms: &[Arm], connections: u32, size: u32) -> Result<Case> {
+/// Connections, bytes of a message, and how long each connection rests between two.
+#[derive(Clone, Copy)]
+pub(super) struct Echo {
+    pub(super) connections: u32,
+    pub(super) size: u32,
+    pub(super) gap: Duration,
+}
+
+pub(super) fn run(plan: &Plan, arms: &[Arm], echo: Echo) -> Result<Case> {
+    let Echo { connections, size, gap } = echo;
+    let rest = if gap.is_zero() { String::new() } else { format!(", {} µs apart", gap.as_micros()) };
     let title = match connections {
-        1 => format!("one connection x {size} B, one message in flight"),
-        _ => format!("{connections} connections x {size} B, one message in flight on each"),
+        1 => format!("one connection x {size} B, one message in flight{rest}"),
+        _ => format!("{connections} connections x {size} B, one message in flight on each{rest}"),
     };
     plan.progress.begin(&format!("{}, {title}", Workload::TcpEcho));
     let mut addrs = Vec::new();
@@ -35,7 +45,7 @@ pub(super) fn run(plan: &Plan, arms: &[Arm], connections: u32, size: u32) -> Res
     let mut load = generator(&addrs, connections, size, plan.placement.client)?;
     interleave(&mut contestants, plan.rounds, |contestant| {
         plan.progress.visit(contestant.arm);
-        let round = round(plan, contestant, &mut load, size)?;
+        let round = round(plan, contestant, &mut load, echo)?;
         contestant.rounds.push(round);
         Ok(())
     })?;
@@ -59,10 +69,11 @@ pub(crate) fn generator(addrs: &[SocketAddr], connections: u32, size: u32, cpu: 
 }
 
 /// A warm-up, then a measured run between two looks at the server. Nothing is in flight at either look.
-fn round(plan: &Plan, contestant: &mut Contestant, load: &mut Child, size: u32) -> Result<Round> {
+fn round(plan: &Plan, contestant: &mut Contestant, load: &mut Child, echo: Echo) -> Result<Round> {
+    let Echo { size, gap, .. } = echo;
     let target = contestant.target;
     let mut drive = |length: Duration| -> Result<LoadRound> {
-        load.ask(&AskLoad { target, length_ns: length.as_nanos() as u64 })
+        load.ask(&AskLoad { target, length_ns: length.as_nanos() as u64, gap_ns: gap.as_nanos() as u64 })
     };
     drive(plan.warm_up)?;
     let before: ServerCounters = contestant.server.ask(&AskServer::Counters)?;

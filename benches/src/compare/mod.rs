@@ -21,6 +21,7 @@ use crate::meter::Round;
 use crate::report::{self, Case, Environment};
 use crate::workload::{DataFile, Setting, Workload};
 
+use echo::Echo;
 pub(crate) use echo::generator;
 use progress::Progress;
 
@@ -35,14 +36,14 @@ struct Plan {
 
 /// A measurable question that is not yet answered.
 enum Question {
-    Echo { connections: u32, size: u32 },
+    Echo(Echo),
     Local(Setting),
 }
 
 impl Question {
     fn workload(&self) -> Workload {
         match self {
-            Self::Echo { .. } => Workload::TcpEcho,
+            Self::Echo(_) => Workload::TcpEcho,
             Self::Local(setting) => setting.workload(),
         }
     }
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
         let arms: Vec<Arm> = args.arms.iter().copied().filter(|&arm| question.workload().has(arm)).collect();
         match question {
             _ if arms.is_empty() => {}
-            Question::Echo { connections, size } => cases.push(echo::run(&plan, &arms, *connections, *size)?),
+            Question::Echo(echo) => cases.push(echo::run(&plan, &arms, *echo)?),
             Question::Local(setting) => cases.extend(local::run(&plan, &arms, setting)?),
         }
     }
@@ -114,8 +115,9 @@ fn questions(
     for workload in workloads {
         match workload {
             Workload::TcpEcho => {
-                let size = args.size;
-                let echoes = args.connections.iter().map(|&connections| Question::Echo { connections, size });
+                let (size, gap) = (args.size, Duration::from_micros(args.gap_us.into()));
+                let echo = |&connections| Question::Echo(Echo { connections, size, gap });
+                let echoes = args.connections.iter().map(echo);
                 questions.extend(echoes);
             }
             Workload::FileRead => {

@@ -1,6 +1,7 @@
 //! The generator's loop: what it sends, what it gets back, and how long it had nothing to do.
 #![allow(unsafe_code, reason = "sends memory that the kernel is told of")]
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -37,6 +38,10 @@ struct Run {
     enter_at: Instant,
     pace: Duration,
     in_flight: usize,
+    /// How long a connection rests between two messages.
+    gap: Duration,
+    /// The connections that rest, and until when.
+    resting: VecDeque<(Instant, u32)>,
     round_trips_ns: Histogram<u64>,
     idle: Idle,
 }
@@ -81,6 +86,7 @@ impl<'ring> Driver<'ring> {
         connections: &mut Connections,
         target: usize,
         length: Duration,
+        gap: Duration,
     ) -> Result<LoadRound> {
         let (start, cpu) = (Instant::now(), cpu_time()?);
         let round_trips_ns = Histogram::new_with_bounds(1, 60_000_000_000, 3)?;
@@ -91,13 +97,16 @@ impl<'ring> Driver<'ring> {
             enter_at: start,
             pace: PACE_PER_CONNECTION.saturating_mul(slots.len() as u32 - 1).min(PACE_MAX),
             in_flight: 0,
+            gap,
+            resting: VecDeque::new(),
             round_trips_ns,
             idle: Idle::default(),
         };
         for slot in slots {
             self.send(connections, slot as u32, &mut run)?;
         }
-        while run.in_flight > 0 {
+        while run.in_flight > 0 || !run.resting.is_empty() {
+            self.wake_rested(connections, &mut run)?;
             self.turn(connections, &mut run)?;
         }
         let (elapsed, cpu) = (start.elapsed(), cpu_time()? - cpu);
@@ -109,6 +118,20 @@ impl<'ring> Driver<'ring> {
             waited: run.idle.total.as_secs_f64() / elapsed.as_secs_f64(),
             disturbed: elapsed.saturating_sub(cpu).as_secs_f64() / elapsed.as_secs_f64(),
         })
+    }
+
+    /// Sends on connections that have rested long enough.
+    fn wake_rested(&mut self, connections: &mut Connections, run: &mut Run) -> Result<()> {
+        while let Some((until, slot)) = run.resting.front().copied() {
+            run.now = Instant::now();
+            if run.now < until {
+                return Ok(());
+            }
+            run.resting.pop_front();
+            run.idle.end(run.now);
+            self.send(connections, slot, run)?;
+        }
+        Ok(())
     }
 
     fn turn(&mut self, connections: &mut Connections, run: &mut Run) -> Result<()> {
@@ -155,8 +178,10 @@ impl<'ring> Driver<'ring> {
                 let round_trip = run.now - connection.sent_at;
                 run.round_trips_ns.record(round_trip.as_nanos() as u64)?;
                 run.in_flight -= 1;
-                if run.now < run.deadline {
+                if run.now < run.deadline && run.gap.is_zero() {
                     self.send(connections, slot, run)?;
+                } else if run.now < run.deadline {
+                    run.resting.push_back((run.now + run.gap, slot));
                 }
             }
         } else if completion.key.op == SEND || completion.result != -libc::ENOBUFS {

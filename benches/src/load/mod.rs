@@ -35,7 +35,8 @@ pub(crate) fn run(args: &LoadArgs) -> Result<()> {
     let mut driver = Driver::new(queues, buffers);
     driver.arm(&connections)?;
     say("ready")?;
-    answer(|AskLoad { target, length_ns }| {
-        driver.round(&mut connections, target, Duration::from_nanos(length_ns))
+    answer(|AskLoad { target, length_ns, gap_ns }| {
+        let (length, gap) = (Duration::from_nanos(length_ns), Duration::from_nanos(gap_ns));
+        driver.round(&mut connections, target, length, gap)
     })
 }

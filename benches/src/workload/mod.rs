@@ -80,10 +80,11 @@ impl Workload {
     /// Who can take part. epoll and the bare ring are no runtimes: they have no tasks and no timers.
     pub(crate) fn has(self, arm: Arm) -> bool {
         match self {
+            Self::TcpEcho if arm == Arm::UringNoSpin => true,
             Self::TcpEcho | Self::FileRead => matches!(arm, Arm::Uring | Arm::Epoll | Arm::Raw | Arm::Tokio),
             Self::Spawn | Self::Yield | Self::Timers | Self::Mpsc => matches!(arm, Arm::Uring | Arm::Tokio),
             Self::Stream => matches!(arm, Arm::Uring | Arm::Tokio | Arm::Flume | Arm::Crossbeam),
-            Self::PingPong => !matches!(arm, Arm::Epoll | Arm::Raw),
+            Self::PingPong => !matches!(arm, Arm::UringNoSpin | Arm::Epoll | Arm::Raw),
         }
     }
 

@@ -77,7 +77,8 @@ fn a_reader_that_always_finds_bytes_lets_others_run_and_loses_none() {
         .await;
         drop(joined(sender).await);
         assert!(*read.borrow() == sent, "no byte is lost or out of order");
-        assert!((2..=BUDGET).contains(&most), "{most} bytes at once");
+        // Without pooled buffers each byte is a receive of its own.
+        assert!(most <= BUDGET, "{most} bytes at once");
     });
 }
 

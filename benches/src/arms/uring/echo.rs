@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
+use uring::Builder;
 use uring::net::{TcpListener, TcpStream};
 
-use super::runtime;
 use crate::Result;
 use crate::arms::Announce;
 use crate::serve::Counters;
@@ -12,8 +12,13 @@ use crate::serve::Counters;
 /// Echoes between two looks at the runtime's own statistics, so that looking costs nothing.
 const ECHOES_PER_LOOK: u64 = 64;
 
-pub(crate) fn serve_echo(addr: SocketAddr, counters: &'static Counters, announce: Announce) -> Result<()> {
-    runtime()?.block_on(async {
+pub(crate) fn serve_echo(
+    builder: Builder,
+    addr: SocketAddr,
+    counters: &'static Counters,
+    announce: Announce,
+) -> Result<()> {
+    builder.build()?.block_on(async {
         let listener = TcpListener::bind(addr).await?;
         announce(listener.local_addr()?)?;
         loop {
