@@ -104,3 +104,21 @@ fn a_future_of_an_operation_that_never_ends_can_be_dropped_and_its_core_goes_on(
         assert_eq!(runtime.shutdown(), 0);
     });
 }
+
+#[test]
+fn a_shutdown_keeps_its_deadline_although_an_operation_never_ends() {
+    // The break: `drain_timeout` in `farewell.rs` gives what is configured, here the default of five seconds.
+    alone_and_leaking(|| {
+        let Some(silent) = silent() else { return };
+        let runtime = test_builder().build().unwrap();
+        runtime.block_on(async {
+            drop(spawn(File::open(silent.path(0))));
+            until("the open waits", || silent.waiting() == 1).await;
+        });
+        let (start, deadline) = (Instant::now(), Duration::from_millis(200));
+        assert_eq!(runtime.shutdown_within(deadline), 1, "the open is leaked and counted");
+        println!("a shutdown with a deadline of {deadline:?} took {:?}", start.elapsed());
+        // The promise is a hundred milliseconds; a machine that is busy gets more.
+        assert!(start.elapsed() >= deadline && start.elapsed() < deadline + LATE, "{:?}", start.elapsed());
+    });
+}
