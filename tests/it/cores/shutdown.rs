@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use uring::net::ShutDown;
 use uring::sync::CancellationToken;
 use uring::{Cores, shutdown, shutdown_token, spawn, time};
 
-use crate::support::{alone, builder, on_ring, watched};
+use crate::support::{alone, builder, listener, on_ring, watched};
 
 /// How much later than the deadline a shutdown may end. The promise is 100 ms; a machine that is busy gets more.
 const LATE: Duration = Duration::from_secs(2);
@@ -114,5 +115,21 @@ fn tokens_cancel_what_is_below_them_and_nothing_else() {
         assert_eq!(left.run_until_cancelled(async { 1 }).await, Some(1));
         drop(right.clone().drop_guard());
         assert!(right.is_cancelled() && !root.is_cancelled());
+    });
+}
+
+#[test]
+fn who_waits_for_a_connection_hears_of_a_shutdown() {
+    on_ring(async |_| {
+        let (waits, _) = listener().await;
+        let accepting = spawn(async move { waits.accept().await.map(drop) });
+        time::sleep(Duration::from_millis(5)).await;
+        shutdown(Duration::from_secs(3600));
+        // The break: `refuse` neither cancels nor wakes.
+        let told = time::timeout(Duration::from_secs(20), accepting).await.unwrap().unwrap();
+        assert!(ShutDown::is(&told.unwrap_err()));
+        // A listener that comes later refuses at once.
+        let late = listener().await.0;
+        assert!(ShutDown::is(&late.accept().await.unwrap_err()));
     });
 }
