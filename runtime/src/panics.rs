@@ -17,8 +17,15 @@ pub(crate) fn contain(run: impl FnOnce()) -> bool {
     }
 }
 
+/// What a panic says, when it says something.
+pub(crate) fn text(payload: &(dyn Any + Send)) -> Option<String> {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+}
+
+/// Drops what a panic carries.
 #[cold]
-fn discard(mut payload: Box<dyn Any + Send>) {
+pub(crate) fn discard(mut payload: Box<dyn Any + Send>) {
     const TRIES_MAX: usize = 4;
     for _ in 0..TRIES_MAX {
         match panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -1,7 +1,6 @@
 //! Starting the cores of a service together, and waiting for them.
 
-use std::any::Any;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -14,6 +13,7 @@ use super::service::{CoreId, Member};
 use super::signals;
 use crate::Builder;
 use crate::builder::Settings;
+use crate::panics;
 use crate::remote::Handle;
 
 /// Launches a service on many cores: see [`Builder::cores`].
@@ -189,7 +189,7 @@ impl<T, E> CoreThread<T, E> {
         let Ok(cores) = started.recv() else { return };
         let id = CoreId { index, count: cores.len(), cpu: Some(cpu) };
         runtime.core().joins(Member { id, cores });
-        let served = panic::catch_unwind(AssertUnwindSafe(|| {
+        let served = catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {
                 let signals = grace.map(signals::watch);
                 let output = serve(runtime.core(), async { main().await }).await;
@@ -201,12 +201,12 @@ impl<T, E> CoreThread<T, E> {
             Ok(Some(Ok(output))) => Report::Ended(index, Some(output)),
             Ok(None) => Report::Ended(index, None),
             Ok(Some(Err(error))) => Report::Failed(LaunchError::Failed { core: index, error }),
-            Err(payload) => Report::Failed(LaunchError::Panicked { core: index, message: text(&*payload) }),
+            Err(payload) => {
+                let message = panics::text(&*payload).unwrap_or_else(|| "not with a text".to_owned());
+                // Its drop is the user's, and may panic: the others would never hear that this core has ended.
+                panics::discard(payload);
+                Report::Failed(LaunchError::Panicked { core: index, message })
+            }
         });
     }
-}
-
-fn text(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "not with a text".to_owned())
 }

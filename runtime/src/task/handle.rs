@@ -8,6 +8,8 @@ use std::{fmt, io};
 
 use super::abort::AbortHandle;
 use super::coop;
+use crate::panics;
+
 use super::raw::{Joined, Payload};
 use super::waker::Name;
 
@@ -169,8 +171,7 @@ impl JoinError {
     fn message(&self) -> Option<String> {
         let Reason::Panicked(payload) = &*self.0 else { return None };
         let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-        text.or_else(|| payload.downcast_ref::<String>().cloned())
+        panics::text(&**payload)
     }
 }
 

@@ -87,6 +87,30 @@ fn a_panic_of_one_core_shuts_the_others_down_and_comes_back_with_its_text() {
 }
 
 #[test]
+fn a_core_that_panics_with_what_panics_in_its_drop_is_reported_all_the_same() {
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("and again");
+        }
+    }
+
+    without_panic_messages();
+    watched(|_| {
+        // The break: `drop(payload)` in the place of `panics::discard(payload)`: the other cores are never told.
+        let error = builder().cores(THREE).run(|| async {
+            if core().index == 1 {
+                std::panic::panic_any(Bomb);
+            }
+            shutdown_token().cancelled().await;
+            Nothing::Ok(())
+        });
+        assert!(matches!(error.unwrap_err(), LaunchError::Panicked { core: 1, .. }));
+    });
+}
+
+#[test]
 fn asking_for_more_cores_than_there_are_is_an_error_that_says_what_to_do() {
     watched(|_| {
         let error = builder().cores(100_000).run(|| async { Nothing::Ok(()) }).unwrap_err();
