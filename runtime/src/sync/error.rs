@@ -1,4 +1,4 @@
-//! Why a channel between cores did not send or receive. It knows nothing of channels.
+//! Why a channel, within a core or between two, did not send or receive. It knows nothing of channels.
 
 use std::fmt;
 
@@ -34,6 +34,12 @@ impl<T> TrySendError<T> {
         match self {
             Self::Full(value) | Self::Closed(value) => value,
         }
+    }
+}
+
+impl<T> From<SendError<T>> for TrySendError<T> {
+    fn from(error: SendError<T>) -> Self {
+        Self::Closed(error.0)
     }
 }
 
