@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn processors_that_share_a_core_with_one_before_come_last() {
         let pairs = |cpu: usize| format!("{}", cpu % 4);
-        // The break: the order by number alone.
+        // The break: `(0, cpu)`, the order by number alone.
         assert_eq!(siblings_last([1, 2, 5, 6, 7].into_iter(), pairs), [1, 2, 7, 5, 6]);
         let alone = |cpu: usize| format!("{cpu}");
         assert_eq!(siblings_last([3, 4, 9].into_iter(), alone), [3, 4, 9]);

@@ -30,6 +30,7 @@ fn main_runs_once_on_each_core_and_what_it_returns_comes_back_by_core() {
             io::Result::Ok(core().index * 10)
         });
         assert_eq!(outputs.unwrap(), [Some(0), Some(10), Some(20)]);
+        // The break: `outputs[0] = output` in `Launcher::wait`.
         let names = threads.into_inner().unwrap().into_iter().flatten().collect::<Vec<_>>();
         assert_eq!(names, ["uring-core-0", "uring-core-1", "uring-core-2"]);
     });
@@ -38,7 +39,7 @@ fn main_runs_once_on_each_core_and_what_it_returns_comes_back_by_core() {
 #[test]
 fn every_core_is_reached_from_the_first_moment_of_every_main() {
     watched(|_| {
-        // The break: `start` sends the handles that are known when the first core is ready.
+        // The break: `let cores = handles[..1].into()` in `start`.
         let outputs = builder().cores(THREE).run(|| async {
             let mut sum = 0;
             for other in 0..core().count {
@@ -81,6 +82,7 @@ fn a_panic_of_one_core_shuts_the_others_down_and_comes_back_with_its_text() {
             shutdown_token().cancelled().await;
             Nothing::Ok(())
         });
+        // The break: `Report::Ended(index, None)` for a panic: the others wait for ever.
         let text = error.unwrap_err().to_string();
         assert!(text.starts_with("core 2 panicked:") && text.contains("not this one"), "{text}");
     });
@@ -126,7 +128,8 @@ fn a_core_that_cannot_be_built_ends_the_launch_before_any_main_runs() {
     // Alone, because it takes every place that there is.
     alone(|_| {
         let ran = AtomicUsize::new(0);
-        // No kernel has room for that many runtimes: the places end first.
+        // No process has room for that many runtimes: the places end first. The break: `drop(error)` for a core that is
+        // refused, in `start`.
         let error =
             builder().submissions(8).completions(8).recv_buffers(1).cores(Cores::Oversubscribed(1100));
         let error = error.run(|| async {

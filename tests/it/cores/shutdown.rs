@@ -52,6 +52,7 @@ fn a_task_that_does_not_heed_the_token_is_dropped_at_the_deadline() {
                 drop(held);
             }));
         });
+        // The break: `finish` does not wait for the deadline.
         let deadline = Duration::from_millis(50);
         let begin = Instant::now();
         assert_eq!(runtime.shutdown_within(deadline), 0);
@@ -86,6 +87,7 @@ fn the_first_signal_shuts_a_service_down_in_order() {
             if uring::core().index == 0 {
                 // The watcher has had a turn by then.
                 time::sleep(Duration::from_millis(50)).await;
+                // The break: no `shutdown(grace)` in `watch`.
                 kill(Pid::this(), Signal::SIGTERM).unwrap();
             }
             shutdown_token().cancelled().await;
