@@ -110,7 +110,7 @@ impl Backlog {
         if let Some(key) = self.armed.get() {
             self.fd.core().cancel(key);
         }
-        self.waiter.take().wake();
+        self.waiter.take().wake_contained();
     }
 
     fn take(&self) -> Option<io::Result<OwnedFd>> {

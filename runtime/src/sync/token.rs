@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
+use super::prims::wake;
+
 /// Tells tasks to stop. Clones are the same token; [`child_token`](CancellationToken::child_token) makes one that is
 /// cancelled with this one, and can be cancelled without it.
 ///
@@ -84,9 +86,9 @@ impl CancellationToken {
             node.cancelled.store(true, Ordering::Release);
             let waiting = mem::take(&mut state.waiting);
             nodes.extend(mem::take(&mut state.children).iter().filter_map(Weak::upgrade));
-            // Wakers are code of users.
+            // Wakers are code of users, and one that panics costs no other its wake.
             drop(state);
-            waiting.into_values().for_each(Waker::wake);
+            waiting.into_values().for_each(wake);
         }
     }
 

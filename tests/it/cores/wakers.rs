@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use uring::sync::{TryRecvError, mpsc, oneshot};
+use uring::sync::{CancellationToken, TryRecvError, mpsc, oneshot};
 
 use super::spawn::{Core, Left};
 use crate::kit::without_panic_messages;
@@ -132,5 +132,23 @@ fn a_receiver_or_a_sender_that_goes_leaves_no_waker_behind() {
         drop(send);
         assert_eq!(Arc::strong_count(&count), 2);
         assert_eq!(receiver.try_recv(), Ok(1));
+    });
+}
+
+/// A18, C14. The break: in `CancellationToken::cancel`, `for_each(wake)` becomes `for_each(Waker::wake)`.
+#[test]
+fn a_waker_that_panics_keeps_no_other_from_hearing_of_a_cancel() {
+    alone(|_random| {
+        without_panic_messages();
+        let (bomb, count) = (Waker::from(Arc::new(Bomb)), Arc::new(Count::default()));
+        let waker = Waker::from(Arc::clone(&count));
+        let token = CancellationToken::new();
+        let child = token.child_token();
+        let (mut first, mut second, mut below) = (token.cancelled(), token.cancelled(), child.cancelled());
+        assert!(poll(&mut first, &bomb).is_pending() && poll(&mut second, &waker).is_pending());
+        assert!(poll(&mut below, &waker).is_pending());
+        token.cancel();
+        assert_eq!(count.0.load(Ordering::SeqCst), 2);
+        assert!(child.is_cancelled());
     });
 }
