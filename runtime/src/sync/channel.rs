@@ -2,20 +2,22 @@
 //!
 //! The flavours (`mpsc`, `spsc`, `mesh`) differ in how many ends there are. Sending to a receiver that is not waiting is a
 //! few atomic steps and no system call; one that waits is woken through its waker, and its core by its ring if it sleeps.
-//! No value is dropped and no waker is woken while a lock is taken. When the consumer goes, whatever is in the queue or
-//! still on its way is dropped at once, by it or by who brings it.
+//! No value is dropped and no waker is woken while a lock is taken. When the consumer goes, it drops whatever is in the queue
+//! or still on its way.
+//!
+//! A value that is on its way is a few instructions from being there, unless its producer has lost its processor just then.
+//! Who would wait for it looks again instead: that producer may have found nobody waiting.
 #![allow(unsafe_code, reason = "the one consumer of the queue")]
 
 use std::mem;
 use std::pin::Pin;
-use std::sync::PoisonError;
 use std::task::{Context, Poll};
 
 use super::error::{SendError, TryRecvError, TrySendError};
 use super::line::{Line, Stand, Ticket, Used};
 use super::patience::Patience;
-use super::prims::{Arc, AtomicUsize, Mutex, Ordering, discard, look, pause, retire};
-use super::sleeper::{Sleeper, Taker};
+use super::prims::{Arc, AtomicUsize, Ordering, discard, look, pause, retire, step_aside};
+use super::sleeper::Sleeper;
 use super::slots::{Refused, Slots};
 
 /// Makes a channel with one producer and its consumer.
@@ -26,7 +28,6 @@ pub(super) fn channel<T>(capacity: usize, receiver: Arc<Sleeper>) -> (Producer<T
         line: Line::new(),
         receiver,
         producers: AtomicUsize::new(1),
-        drains: Mutex::new(()),
     });
     (Producer::of(Arc::clone(&channel)), Consumer { channel, patience: Patience::new(), yielded: 0 })
 }
@@ -37,35 +38,14 @@ struct Channel<T> {
     /// Shared by all channels that one receiver waits for.
     receiver: Arc<Sleeper>,
     producers: AtomicUsize,
-    /// Taken for each value that is taken out when the consumer is gone.
-    drains: Mutex<()>,
 }
 
 impl<T> Channel<T> {
     #[inline]
     fn push(&self, value: T) -> Result<(), Refused<T>> {
         self.slots.push(value)?;
-        if self.receiver.wake() == Taker::Gone {
-            // It had its position before the channel was closed. Left there, the value would live as long as the last
-            // producer, who may be waiting for the very answer that goes with it.
-            self.drain();
-        }
+        self.receiver.wake();
         Ok(())
-    }
-
-    /// Drops the values of a channel whose consumer is gone.
-    #[cold]
-    fn drain(&self) {
-        loop {
-            let drains = self.drains.lock().unwrap_or_else(PoisonError::into_inner);
-            // SAFETY: the consumer takes nothing any more, and everybody else holds the lock (docs/safety.md, S11).
-            let value = unsafe { self.slots.pop() };
-            drop(drains);
-            match value {
-                Some(value) => discard(value),
-                None => return,
-            }
-        }
     }
 }
 
@@ -126,8 +106,7 @@ impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
         if retire(&self.channel.producers) == 1 {
             self.channel.slots.close();
-            // Its own values are in the queue, or were dropped.
-            let _ = self.channel.receiver.wake();
+            self.channel.receiver.wake();
         }
     }
 }
@@ -152,7 +131,7 @@ impl<T> Consumer<T> {
 
     /// Whether nothing can come any more.
     pub(super) fn is_over(&self) -> bool {
-        self.channel.slots.is_drained()
+        !self.channel.slots.is_coming()
             && (look(&self.channel.producers) == 0 || self.channel.slots.is_closed())
     }
 
@@ -182,7 +161,10 @@ impl<T> Consumer<T> {
         match self.try_recv() {
             Ok(value) => Poll::Ready(Some(value)),
             Err(TryRecvError::Disconnected) => Poll::Ready(None),
-            Err(TryRecvError::Empty) => Poll::Pending,
+            Err(TryRecvError::Empty) => {
+                self.looks_again_if_coming(cx);
+                Poll::Pending
+            }
         }
     }
 
@@ -208,6 +190,17 @@ impl<T> Consumer<T> {
         self.channel.receiver.wait(cx.waker());
     }
 
+    /// Who has left its waker and found nothing is woken by who brings the next value; by itself, if one is on its way. Gives
+    /// whether one is.
+    pub(super) fn looks_again_if_coming(&self, cx: &Context<'_>) -> bool {
+        let coming = self.channel.slots.is_coming();
+        if coming {
+            step_aside();
+            cx.waker().wake_by_ref();
+        }
+        coming
+    }
+
     /// From here on nothing is sent; what was sent can still be received.
     pub(super) fn close(&mut self) {
         self.channel.slots.close();
@@ -230,9 +223,18 @@ impl<T> Consumer<T> {
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
         self.close();
-        // From here on who brings a value that was on its way drains, too.
         self.channel.receiver.leave();
-        self.channel.drain();
+        // Left there, a value would live as long as the last producer, who may be waiting for the very answer that goes with
+        // it. After the close no producer takes a position, so this ends.
+        loop {
+            while let Some(value) = self.pop() {
+                discard(value);
+            }
+            if !self.channel.slots.is_coming() {
+                return;
+            }
+            step_aside();
+        }
     }
 }
 

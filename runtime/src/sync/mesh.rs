@@ -240,7 +240,10 @@ impl<T> Receiver<T> {
         match self.try_recv() {
             Some(found) => Poll::Ready(Some(found)),
             None if over => Poll::Ready(None),
-            None => Poll::Pending,
+            None => {
+                let _ = self.incoming.iter().any(|queue| queue.looks_again_if_coming(cx));
+                Poll::Pending
+            }
         }
     }
 

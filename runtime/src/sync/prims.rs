@@ -18,6 +18,13 @@ pub(super) fn publish(word: &AtomicUsize, value: usize) {
     word.swap(value, Ordering::SeqCst);
 }
 
+/// Puts a word in the place of another, in the order of [`publish`]. Gives what was found otherwise, or the very same word by
+/// chance.
+#[inline]
+pub(super) fn claim(word: &AtomicUsize, from: usize, to: usize) -> Result<usize, usize> {
+    word.compare_exchange_weak(from, to, Ordering::SeqCst, Ordering::Relaxed)
+}
+
 /// Reads a word, in the order of [`publish`].
 #[inline]
 pub(super) fn look(word: &AtomicUsize) -> usize {
@@ -30,7 +37,7 @@ pub(super) fn retire(word: &AtomicUsize) -> usize {
     word.fetch_sub(1, Ordering::SeqCst)
 }
 
-/// Puts a word in the place of another, in the order of [`publish`]. Gives what was found otherwise.
+/// As [`claim`], and what was found otherwise is never the same word.
 #[inline]
 pub(super) fn exchange(word: &AtomicUsize, from: usize, to: usize) -> Result<usize, usize> {
     word.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
@@ -55,6 +62,11 @@ pub(super) fn pause(times: usize) {
     for _ in 0..times {
         std::hint::spin_loop();
     }
+}
+
+/// Lets others run: who holds this one up may have lost its processor.
+pub(super) fn step_aside() {
+    std::thread::yield_now();
 }
 
 /// A place that the protocol gives to one thread at a time.

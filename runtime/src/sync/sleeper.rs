@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!           waits             a producer wakes
-//!   awake ─────────▶ waits ───────────────────▶ awake        any ──▶ gone
+//!   awake ─────────▶ waits ───────────────────▶ awake
 //! ```
 //!
 //! It owns the waker of who waits. Whoever has something for it publishes that first and then calls [`Sleeper::wake`].
@@ -15,20 +15,10 @@ use super::prims::{AtomicUsize, Mutex, exchange, look, publish, wake};
 const AWAKE: usize = 0;
 /// A waker is to be woken by who comes next.
 const WAITS: usize = 1;
-/// Nobody will ever look again.
-const GONE: usize = 2;
 
 pub(super) struct Sleeper {
     state: AtomicUsize,
     waker: Mutex<Option<Waker>>,
-}
-
-/// Whether somebody takes what was published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(super) enum Taker {
-    Here,
-    Gone,
 }
 
 impl Sleeper {
@@ -56,28 +46,25 @@ impl Sleeper {
 
     /// Wakes who waits, if somebody does.
     #[inline]
-    pub(super) fn wake(&self) -> Taker {
-        if look(&self.state) == AWAKE { Taker::Here } else { self.wake_now() }
-    }
-
-    #[cold]
-    fn wake_now(&self) -> Taker {
-        match exchange(&self.state, WAITS, AWAKE) {
-            Ok(_) => {
-                // Taken after the word: a waker that is left meanwhile is woken now, or its owner looks again.
-                if let Some(waker) = self.take() {
-                    wake(waker);
-                }
-                Taker::Here
-            }
-            Err(GONE) => Taker::Gone,
-            Err(_) => Taker::Here,
+    pub(super) fn wake(&self) {
+        if look(&self.state) != AWAKE {
+            self.wake_now();
         }
     }
 
-    /// Nobody looks any more: the waker goes now, and whoever publishes something from here on learns it.
+    #[cold]
+    fn wake_now(&self) {
+        // Taken after the word: a waker that is left meanwhile is woken now, or its owner looks again.
+        if exchange(&self.state, WAITS, AWAKE).is_ok()
+            && let Some(waker) = self.take()
+        {
+            wake(waker);
+        }
+    }
+
+    /// Nobody waits any more: the waker goes now.
     pub(super) fn leave(&self) {
-        publish(&self.state, GONE);
+        publish(&self.state, AWAKE);
         drop(self.take());
     }
 

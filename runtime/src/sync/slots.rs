@@ -9,14 +9,16 @@
 //!   stamp = position + lap   it is free for the producer one lap later
 //! ```
 //!
-//! A producer takes a position by moving `tail`, writes the slot and publishes the stamp. In between the consumer finds
-//! nothing there, and also nothing behind it: values leave in the order of their positions. It owns the values and
-//! nothing else: who waits is `channel`'s.
+//! A producer takes a position by moving `tail`, writes the slot and then its stamp. In between the value is *on its way*: the
+//! consumer finds nothing there, and also nothing behind it, for values leave in the order of their positions. The move of
+//! `tail` is the producer's only step that other processors have to agree on at once; the stamp is an ordinary store, which
+//! lets a producer go on to the next value while the line of this one is still being fetched. It owns the values and nothing
+//! else: who waits is `channel`'s.
 #![allow(unsafe_code, reason = "slots whose owner is told by a stamp")]
 
 use std::mem::MaybeUninit;
 
-use super::prims::{AtomicUsize, Ordering, Shared, discard, look, publish};
+use super::prims::{AtomicUsize, Ordering, Shared, claim, discard, look, publish};
 
 /// Set in `tail` when no producer may take a position any more.
 const CLOSED: usize = 1 << (usize::BITS - 1);
@@ -94,15 +96,15 @@ impl<T> Slots<T> {
             let stamp = look(&slot.stamp);
             if stamp == tail {
                 let next = self.after(tail);
-                match self.tail.0.compare_exchange_weak(tail, next, Ordering::Relaxed, Ordering::Relaxed) {
+                match claim(&self.tail.0, tail, next) {
                     Ok(_) => {
                         slot.value.with_mut(|place| {
                             // SAFETY: the stamp says that the slot is the producer's of this position, which the
-                            // exchange made this thread; the consumer comes when the stamp below is published
+                            // exchange made this thread; the consumer comes when it sees the stamp below
                             // (docs/safety.md, S11).
                             unsafe { place.write(MaybeUninit::new(value)) }
                         });
-                        publish(&slot.stamp, tail + 1);
+                        slot.stamp.store(tail + 1, Ordering::Release);
                         return Ok(());
                     }
                     Err(now) => tail = now,
@@ -134,7 +136,7 @@ impl<T> Slots<T> {
         let value = slot.value.with_mut(|place| unsafe { place.read() });
         self.head.0.store(self.after(head), Ordering::Relaxed);
         publish(&slot.stamp, head + self.lap);
-        // SAFETY: a producer wrote it before it published the stamp, and the head has passed it: nobody reads it again.
+        // SAFETY: a producer wrote it before it stored the stamp, and the head has passed it: nobody reads it again.
         Some(unsafe { value.assume_init() })
     }
 
@@ -144,9 +146,10 @@ impl<T> Slots<T> {
         look(&self.slots[self.index(tail)].stamp) == tail
     }
 
-    /// Whether no value is there, nor on its way.
-    pub(super) fn is_drained(&self) -> bool {
-        self.tail.0.load(Ordering::Relaxed) & !CLOSED == self.head.0.load(Ordering::Relaxed)
+    /// Whether a value is there or on its way. In the order of [`publish`], so that of a consumer that has published that it
+    /// waits and a producer, either the consumer learns here that a value comes, or the producer finds it waiting.
+    pub(super) fn is_coming(&self) -> bool {
+        look(&self.tail.0) & !CLOSED != self.head.0.load(Ordering::Relaxed)
     }
 
     /// From here on every push is refused. Values whose producers have a position still come.

@@ -16,6 +16,12 @@ pub(super) fn publish(word: &AtomicUsize, value: usize) {
     fence(Ordering::SeqCst);
 }
 
+pub(super) fn claim(word: &AtomicUsize, from: usize, to: usize) -> Result<usize, usize> {
+    let claimed = word.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+    claimed
+}
+
 pub(super) fn look(word: &AtomicUsize) -> usize {
     word.load(Ordering::Acquire)
 }
@@ -41,6 +47,10 @@ pub(super) fn discard<T>(value: T) {
 }
 
 pub(super) fn pause(_round: usize) {
+    loom::thread::yield_now();
+}
+
+pub(super) fn step_aside() {
     loom::thread::yield_now();
 }
 
