@@ -34,7 +34,7 @@ pub enum LaunchError<E> {
         /// What it returned.
         error: E,
     },
-    /// The main future of a core has panicked. The other cores were shut down.
+    /// A core has panicked, in its main future or while it was set up. The other cores were shut down.
     Panicked {
         /// Which core.
         core: usize,

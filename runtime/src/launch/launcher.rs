@@ -1,5 +1,6 @@
 //! Starting the cores of a service together, and waiting for them.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,10 +12,10 @@ use super::error::LaunchError;
 use super::serve::serve;
 use super::service::{CoreId, Member};
 use super::signals;
-use crate::Builder;
 use crate::builder::Settings;
 use crate::panics;
 use crate::remote::Handle;
+use crate::{BuildError, Builder, Runtime};
 
 /// Launches a service on many cores: see [`Builder::cores`].
 #[must_use = "a launcher does nothing unless `run` is called"]
@@ -35,7 +36,6 @@ enum Signals {
 /// What a core's thread tells the launcher.
 enum Report<T, E> {
     Ready(usize, Handle),
-    Refused(LaunchError<E>),
     Ended(usize, Option<T>),
     Failed(LaunchError<E>),
 }
@@ -80,6 +80,21 @@ impl Launcher {
         T: Send,
         E: Send,
     {
+        self.run_with(main, |settings| Builder::from(settings).build())
+    }
+
+    /// As [`run`](Launcher::run), with what makes the runtime of a core.
+    fn run_with<M, F, T, E>(
+        self,
+        main: M,
+        build: impl Fn(Settings) -> Result<Runtime, BuildError> + Sync,
+    ) -> Result<Vec<Option<T>>, LaunchError<E>>
+    where
+        M: Fn() -> F + Sync,
+        F: Future<Output = Result<T, E>>,
+        T: Send,
+        E: Send,
+    {
         assert!(
             !crate::is_running(),
             "uring: a runtime runs on this thread already; launch from outside of it"
@@ -99,10 +114,10 @@ impl Launcher {
                 let grace = (index == 0 && self.signals == Signals::ShutDown).then_some(self.grace);
                 let settings = self.settings.clone();
                 let core = CoreThread { index, cpu, settings, grace, reports: reports.clone(), started };
-                let main = &main;
+                let (main, build) = (&main, &build);
                 thread::Builder::new()
                     .name(format!("uring-core-{index}"))
-                    .spawn_scoped(scope, move || core.run(main))
+                    .spawn_scoped(scope, move || core.run(main, build))
                     .map_err(|error| LaunchError::Thread { core: index, cpu, error })?;
                 starts.push(start);
             }
@@ -127,7 +142,7 @@ impl Launcher {
                     handles.iter().for_each(|handle| handle.shutdown(self.grace));
                     failure.get_or_insert(error);
                 }
-                Report::Ready(..) | Report::Refused(_) => unreachable!("invariant: all cores have started"),
+                Report::Ready(..) => unreachable!("invariant: all cores have started"),
             }
         }
         failure.map_or(Ok(outputs), Err)
@@ -145,7 +160,7 @@ fn start<T, E>(
     for _ in cpus {
         match reported.recv() {
             Ok(Report::Ready(index, handle)) => handles[index] = Some(handle),
-            Ok(Report::Refused(error)) => return Err(error),
+            Ok(Report::Failed(error)) => return Err(error),
             _ => unreachable!("invariant: each core first says whether it is set up"),
         }
     }
@@ -170,7 +185,20 @@ struct CoreThread<T, E> {
 }
 
 impl<T, E> CoreThread<T, E> {
-    fn run<M, F>(self, main: &M)
+    /// The whole life of the thread. However it ends, the launcher hears of it: it waits for a word of each core, and the
+    /// other cores keep the channel open.
+    fn run<M, F>(self, main: &M, build: impl Fn(Settings) -> Result<Runtime, BuildError>)
+    where
+        M: Fn() -> F,
+        F: Future<Output = Result<T, E>>,
+    {
+        let (index, reports) = (self.index, self.reports.clone());
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.live(main, build))) {
+            drop(reports.send(Report::Failed(panicked(index, payload))));
+        }
+    }
+
+    fn live<M, F>(self, main: &M, build: impl Fn(Settings) -> Result<Runtime, BuildError>)
     where
         M: Fn() -> F,
         F: Future<Output = Result<T, E>>,
@@ -179,11 +207,11 @@ impl<T, E> CoreThread<T, E> {
         // The launcher reads reports until the last thread has ended, or has given up.
         let report = |report| drop(reports.send(report));
         if let Err(error) = uring_sys_shim::allow_cpus(&[cpu]) {
-            return report(Report::Refused(LaunchError::Thread { core: index, cpu, error }));
+            return report(Report::Failed(LaunchError::Thread { core: index, cpu, error }));
         }
-        let runtime = match Builder::from(settings).build() {
+        let runtime = match build(settings) {
             Ok(runtime) => runtime,
-            Err(error) => return report(Report::Refused(LaunchError::Build { core: index, error })),
+            Err(error) => return report(Report::Failed(LaunchError::Build { core: index, error })),
         };
         report(Report::Ready(index, runtime.handle()));
         let Ok(cores) = started.recv() else { return };
@@ -197,16 +225,50 @@ impl<T, E> CoreThread<T, E> {
                 output
             })
         }));
+        // Told before the runtime ends, which may take its time: the others are shut down meanwhile.
         report(match served {
             Ok(Some(Ok(output))) => Report::Ended(index, Some(output)),
             Ok(None) => Report::Ended(index, None),
             Ok(Some(Err(error))) => Report::Failed(LaunchError::Failed { core: index, error }),
-            Err(payload) => {
-                let message = panics::text(&*payload).unwrap_or_else(|| "not with a text".to_owned());
-                // Its drop is the user's, and may panic: the others would never hear that this core has ended.
-                panics::discard(payload);
-                Report::Failed(LaunchError::Panicked { core: index, message })
-            }
+            Err(payload) => Report::Failed(panicked(index, payload)),
         });
+    }
+}
+
+fn panicked<E>(core: usize, payload: Box<dyn Any + Send>) -> LaunchError<E> {
+    let message = panics::text(&*payload).unwrap_or_else(|| "not with a text".to_owned());
+    // Its drop is the user's, and may panic: the others would never hear that this core has ended.
+    panics::discard(payload);
+    LaunchError::Panicked { core, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// The break: `self.live(main, build)` bare, without the `catch_unwind` around it. The launch waits for ever.
+    #[test]
+    fn a_core_that_panics_while_it_is_set_up_ends_the_launch_before_any_main_runs() {
+        let (built, ran) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let launcher = Builder::new().cores(Cores::Oversubscribed(3));
+        let launched = launcher.run_with(
+            async || {
+                ran.fetch_add(1, Ordering::SeqCst);
+                io::Result::Ok(())
+            },
+            |settings| match built.fetch_add(1, Ordering::SeqCst) {
+                1 => panic!("no second one"),
+                _ => Builder::from(settings).build(),
+            },
+        );
+        let error = launched.expect_err("one has panicked");
+        assert!(
+            matches!(&error, LaunchError::Panicked { message, .. } if message == "no second one"),
+            "{error}"
+        );
+        assert_eq!(ran.into_inner(), 0);
     }
 }

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use nix::unistd::Pid;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::unistd::{Pid, Uid, setuid};
 use uring::net::{ShutDown, TcpListener, TcpListenerOptions, TcpStream};
 use uring::{Cores, LaunchError, core, shutdown, shutdown_token, spawn, spawn_on, stats, time};
 
-use crate::kit::without_panic_messages;
+use crate::kit::{descriptors, eventually, threads, without_panic_messages};
 use crate::storm;
 use crate::support::{alone, builder, dial, watched};
 
@@ -138,6 +139,31 @@ fn a_core_that_cannot_be_built_ends_the_launch_before_any_main_runs() {
         });
         assert!(matches!(error.unwrap_err(), LaunchError::Build { .. } | LaunchError::Thread { .. }));
         assert_eq!(ran.into_inner(), 0);
+    });
+}
+
+#[test]
+fn a_thread_that_cannot_be_started_ends_the_launch_and_the_threads_before_it() {
+    // The break: `starts` belongs to who launches (its `let` stands before `thread::scope`): those that were started wait for
+    // ever.
+    alone(|_| {
+        if !Uid::effective().is_root() {
+            println!("left out: only root can become a user who has no other threads");
+            return;
+        }
+        // A user of this process's own, so that what counts is only what is here.
+        setuid(Uid::from_raw(0x4000_0000 + std::process::id())).unwrap();
+        let (started, open) = (threads(), descriptors());
+        setrlimit(Resource::RLIMIT_NPROC, started as u64 + 2, started as u64 + 2).unwrap();
+        let ran = AtomicUsize::new(0);
+        let error = builder().cores(Cores::Oversubscribed(4)).run(|| async {
+            ran.fetch_add(1, Ordering::SeqCst);
+            Nothing::Ok(())
+        });
+        let error = error.unwrap_err();
+        assert!(matches!(error, LaunchError::Thread { core: 2, .. }), "{error:?}");
+        assert_eq!(ran.into_inner(), 0);
+        eventually("nothing is left", || (threads(), descriptors()) == (started, open));
     });
 }
 
