@@ -2,7 +2,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example")]
 
 use std::io;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use uring::net::{ShutDown, TcpListenerOptions, TcpStream};
@@ -29,10 +28,12 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Serves on this core, and with `on_ready` says where.
-async fn listen(address: String, on_ready: impl FnOnce(SocketAddr)) -> io::Result<()> {
-    let listener = TcpListenerOptions::new().reuse_port(uring::core().count > 1).bind(address).await?;
-    on_ready(listener.local_addr()?);
+/// The main of each core: all listen on one port.
+async fn listen(address: String) -> io::Result<()> {
+    let listener = TcpListenerOptions::new().bind_per_core(address).await?;
+    if uring::core().index == 0 {
+        println!("listening on {}", listener.local_addr()?);
+    }
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => drop(uring::spawn(async move {
@@ -44,25 +45,6 @@ async fn listen(address: String, on_ready: impl FnOnce(SocketAddr)) -> io::Resul
             Err(error) => return Err(error),
         }
     }
-}
-
-/// The main of each core. The first one binds, which gives port 0 a number, and starts the others there.
-async fn main_of_a_core(address: String) -> io::Result<()> {
-    if uring::core().index > 0 {
-        uring::shutdown_token().cancelled().await;
-        return Ok(());
-    }
-    let start_others = |bound: SocketAddr| {
-        for core in 1..uring::core().count {
-            drop(uring::spawn_on(core, move || async move {
-                if let Err(error) = listen(bound.to_string(), |_| ()).await {
-                    eprintln!("core {core}: {error}");
-                }
-            }));
-        }
-        println!("listening on {bound}");
-    };
-    listen(address, start_others).await
 }
 
 /// The address and the number of cores, as the arguments say.
@@ -94,7 +76,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match Builder::new().cores(cores).run(|| main_of_a_core(address.clone())) {
+    match Builder::new().cores(cores).run(|| listen(address.clone())) {
         Ok(_) => ExitCode::SUCCESS,
         Err(uring::LaunchError::Failed { error, .. }) => {
             eprintln!("echo: {address}: {error}");

@@ -99,6 +99,51 @@ impl TcpListenerOptions {
         })
         .await
     }
+
+    /// Binds and listens on each core of a service, at one and the same address, and the kernel spreads connections over the
+    /// cores: for the main future of each core. Port 0 takes a port that is free, the same for all.
+    ///
+    /// The first core to come binds to the address, and the others to where that was, with `SO_REUSEPORT`. Several listeners
+    /// are made in the same order on each core. On one core alone, launched or not, it is [`bind`](TcpListenerOptions::bind),
+    /// which has the port to itself; on several, other programs of this user that set `SO_REUSEPORT`, too, can take part of the
+    /// connections.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use uring_net::TcpListenerOptions;
+    /// use uring_runtime::{Builder, Cores};
+    ///
+    /// Builder::new().cores(Cores::All).run(|| async {
+    ///     let listener = TcpListenerOptions::new().bind_per_core("127.0.0.1:0").await?;
+    ///     let accepted = listener.accept().await?;
+    ///     # drop(accepted);
+    ///     std::io::Result::Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpListener::bind`]. When the first core cannot bind, the others get an error of the same kind, whose source is
+    /// that core's error; when the service shuts down while they wait for it, [`ShutDown`](crate::ShutDown).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is left behind when the future is dropped. When it was the first, the others get an error.
+    pub async fn bind_per_core(self, address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+        let options = if uring_runtime::core().count > 1 { self.reuse_port(true) } else { self };
+        let bind = async |addresses: &[SocketAddr]| {
+            let listener = options.bind(addresses).await?;
+            let bound = listener.local_addr()?;
+            Ok((listener, bound))
+        };
+        uring_runtime::bind_together(&address.to_addrs()?, bind).await
+    }
 }
 
 impl TcpListener {

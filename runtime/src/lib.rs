@@ -36,7 +36,8 @@ pub mod fuzz;
 pub use audit::Audit;
 pub use builder::{BuildError, Builder};
 pub use launch::{
-    CoreId, Cores, LaunchError, Launcher, ParseCoresError, core, shutdown, shutdown_token, spawn_on,
+    CoreId, Cores, LaunchError, Launcher, ParseCoresError, bind_together, core, shutdown, shutdown_token,
+    spawn_on,
 };
 pub use remote::{Handle, RemoteJoinHandle};
 pub use runtime::{Runtime, is_running, stats};

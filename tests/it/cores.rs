@@ -7,6 +7,7 @@ mod mesh;
 mod moving;
 mod shutdown;
 mod spawn;
+mod together;
 mod wakers;
 
 use std::future::Future;

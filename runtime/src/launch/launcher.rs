@@ -7,10 +7,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use super::agreement::Agreements;
 use super::cores::Cores;
 use super::error::LaunchError;
 use super::serve::serve;
-use super::service::{CoreId, Member};
+use super::service::{CoreId, Member, Service};
 use super::signals;
 use crate::builder::Settings;
 use crate::panics;
@@ -122,8 +123,8 @@ impl Launcher {
                 starts.push(start);
             }
             drop(reports);
-            let handles = start(&reported, &starts, &cpus)?;
-            self.wait(&reported, &handles)
+            let service = start(&reported, &starts, &cpus)?;
+            self.wait(&reported, &service.cores)
         })
     }
 
@@ -153,9 +154,9 @@ impl Launcher {
 /// nobody starts them.
 fn start<T, E>(
     reported: &Receiver<Report<T, E>>,
-    starts: &[Sender<Arc<[Handle]>>],
+    starts: &[Sender<Arc<Service>>],
     cpus: &[usize],
-) -> Result<Vec<Handle>, LaunchError<E>> {
+) -> Result<Arc<Service>, LaunchError<E>> {
     let mut handles: Vec<Option<Handle>> = cpus.iter().map(|_| None).collect();
     for _ in cpus {
         match reported.recv() {
@@ -164,13 +165,13 @@ fn start<T, E>(
             _ => unreachable!("invariant: each core first says whether it is set up"),
         }
     }
-    let handles: Vec<Handle> = handles.into_iter().flatten().collect();
-    let cores: Arc<[Handle]> = handles.clone().into();
+    let cores = handles.into_iter().flatten().collect();
+    let service = Arc::new(Service { cores, agreements: Agreements::default() });
     for start in starts {
         // A thread that is gone has reported why.
-        let _ = start.send(Arc::clone(&cores));
+        let _ = start.send(Arc::clone(&service));
     }
-    Ok(handles)
+    Ok(service)
 }
 
 /// What the thread of a core begins with.
@@ -181,7 +182,7 @@ struct CoreThread<T, E> {
     /// Set on the core that hears of signals: how long the service has then.
     grace: Option<Duration>,
     reports: Sender<Report<T, E>>,
-    started: Receiver<Arc<[Handle]>>,
+    started: Receiver<Arc<Service>>,
 }
 
 impl<T, E> CoreThread<T, E> {
@@ -214,9 +215,9 @@ impl<T, E> CoreThread<T, E> {
             Err(error) => return report(Report::Failed(LaunchError::Build { core: index, error })),
         };
         report(Report::Ready(index, runtime.handle()));
-        let Ok(cores) = started.recv() else { return };
-        let id = CoreId { index, count: cores.len(), cpu: Some(cpu) };
-        runtime.core().joins(Member { id, cores });
+        let Ok(service) = started.recv() else { return };
+        let id = CoreId { index, count: service.cores.len(), cpu: Some(cpu) };
+        runtime.core().joins(Member { id, service });
         let served = catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {
                 let signals = grace.map(signals::watch);

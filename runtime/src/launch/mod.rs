@@ -1,8 +1,9 @@
 //! One service on many cores: which processors, how they start together, and how they end together.
 //!
 //! Each core is a thread with a runtime of its own; nothing migrates between them. What a core knows of the others is their
-//! [`Handle`](crate::Handle)s.
+//! [`Handle`](crate::Handle)s, and what they agree on.
 
+mod agreement;
 mod cores;
 mod error;
 mod launcher;
@@ -10,6 +11,7 @@ mod serve;
 mod service;
 mod signals;
 
+pub use agreement::bind_together;
 pub use cores::{Cores, ParseCoresError};
 pub use error::LaunchError;
 pub use launcher::Launcher;

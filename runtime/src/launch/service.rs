@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::agreement::Agreements;
 use crate::core::Core;
 use crate::remote::{Handle, RemoteJoinHandle};
 use crate::sync::CancellationToken;
@@ -10,8 +11,14 @@ use crate::sync::CancellationToken;
 /// A core's place in its service.
 pub(crate) struct Member {
     pub(super) id: CoreId,
-    /// Of all cores, by index.
-    pub(super) cores: Arc<[Handle]>,
+    pub(super) service: Arc<Service>,
+}
+
+/// What the cores of a service share.
+pub(super) struct Service {
+    /// All cores, by index.
+    pub(super) cores: Vec<Handle>,
+    pub(super) agreements: Agreements,
 }
 
 /// Which core of its service this is.
@@ -51,7 +58,7 @@ where
 {
     let current = Core::current();
     let handle = match current.member() {
-        Some(member) => member.cores.get(core).copied(),
+        Some(member) => member.service.cores.get(core).copied(),
         None => (core == 0).then(|| Handle::of(&current)),
     };
     match handle {
@@ -80,7 +87,7 @@ where
 pub fn shutdown(deadline: Duration) {
     let core = Core::current();
     match core.member() {
-        Some(member) => member.cores.iter().for_each(|core| core.shutdown(deadline)),
+        Some(member) => member.service.cores.iter().for_each(|core| core.shutdown(deadline)),
         None => core.begin_shutdown(deadline),
     }
 }
