@@ -14,6 +14,7 @@ use crate::io::Fd;
 use crate::op::Op;
 use crate::op::close::Close;
 use crate::op::fsync::{Extent, Fsync};
+use crate::op::manner::Manner;
 use crate::op::read::ReadAt;
 use crate::op::statx::Statx;
 use crate::op::tries::Tries;
@@ -36,11 +37,12 @@ use crate::op::write::WriteAt;
 /// ```
 pub struct File {
     fd: Fd,
+    manner: Manner,
 }
 
 impl File {
-    pub(super) fn new(core: &Rc<Core>, fd: OwnedFd) -> Self {
-        Self { fd: Fd::new(core, fd) }
+    pub(super) fn new(core: &Rc<Core>, fd: OwnedFd, manner: Manner) -> Self {
+        Self { fd: Fd::new(core, fd), manner }
     }
 
     /// Opens a file for reading.
@@ -76,7 +78,7 @@ impl File {
     /// Outside of a runtime.
     #[must_use]
     pub fn from_std(file: std::fs::File) -> Self {
-        Self::new(&Core::current(), file.into())
+        Self::new(&Core::current(), file.into(), Manner::Inline)
     }
 
     /// Reads at an offset in bytes from the beginning, and gives how many bytes that was. 0 is the end of the file,
@@ -111,7 +113,8 @@ impl File {
         }
         match position(start, filled) {
             Ok(offset) => {
-                Op::new(core, ReadAt { fd: self.fd.clone(), buf, filled, offset, tries: Tries::default() })
+                let (fd, manner, tries) = (self.fd.clone(), self.manner, Tries::default());
+                Op::new(core, ReadAt { fd, buf, filled, offset, manner, tries })
             }
             Err(error) => Op::answered(core, BufResult(Err(error), buf)),
         }
@@ -171,7 +174,8 @@ impl File {
         }
         match position(start, done) {
             Ok(offset) => {
-                Op::new(core, WriteAt { fd: self.fd.clone(), buf, done, offset, tries: Tries::default() })
+                let (fd, manner, tries) = (self.fd.clone(), self.manner, Tries::default());
+                Op::new(core, WriteAt { fd, buf, done, offset, manner, tries })
             }
             Err(error) => Op::answered(core, BufResult(Err(error), buf)),
         }
@@ -228,7 +232,8 @@ impl File {
     }
 
     fn sync(&self, extent: Extent) -> Op<Fsync> {
-        Op::new(self.fd.core(), Fsync { fd: self.fd.clone(), extent, tries: Tries::default() })
+        let (fd, manner, tries) = (self.fd.clone(), self.manner, Tries::default());
+        Op::new(self.fd.core(), Fsync { fd, extent, manner, tries })
     }
 
     /// Asks for the facts of the file, such as its size.
@@ -241,7 +246,7 @@ impl File {
     ///
     /// Dropping the future cancels the question.
     pub async fn metadata(&self) -> io::Result<Metadata> {
-        Op::new(self.fd.core(), Statx::new(self.fd.clone())).await.map(Metadata::new)
+        Op::new(self.fd.core(), Statx::new(self.fd.clone(), self.manner)).await.map(Metadata::new)
     }
 
     /// Closes the file after the operations in flight, and gives the error if there is one.

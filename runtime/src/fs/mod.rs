@@ -4,7 +4,7 @@
 //! answered during the enter that submits; what it has not is done by the kernel's own threads or the disk.
 //!
 //! A file system that waits where it is asked holds its core up meanwhile: a read of a FUSE file was seen to wait in the
-//! enter on Linux 6.18. Opening and asking for facts goes through the kernel's threads where it has to wait.
+//! enter on Linux 6.18. [`OpenOptions::offload`] gives all operations on such a file to the kernel's threads.
 
 mod file;
 mod metadata;

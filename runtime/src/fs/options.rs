@@ -8,6 +8,7 @@ use std::path::Path;
 use super::File;
 use crate::core::Core;
 use crate::op::Op;
+use crate::op::manner::Manner;
 use crate::op::open::Open;
 use crate::op::tries::Tries;
 
@@ -22,6 +23,7 @@ pub struct OpenOptions {
     create_new: bool,
     mode: u32,
     custom_flags: i32,
+    manner: Manner,
 }
 
 impl Default for OpenOptions {
@@ -43,6 +45,7 @@ impl OpenOptions {
             create_new: false,
             mode: 0o666,
             custom_flags: 0,
+            manner: Manner::Inline,
         }
     }
 
@@ -91,6 +94,22 @@ impl OpenOptions {
     /// Further `O_*` flags, such as `O_DIRECT`. Flags of the access mode are ignored.
     pub fn custom_flags(&mut self, flags: i32) -> &mut Self {
         self.custom_flags = flags;
+        self
+    }
+
+    /// Every operation on the file, the open included, is given to a thread of the kernel at once: for file systems that wait
+    /// where they are asked, such as FUSE and NFS. Without it, a read that waits for such a server keeps the core from
+    /// everything else, for as long as the server likes; with it, only its own future waits.
+    ///
+    /// It costs some microseconds for each operation, and those on one file that write are done one after another. What waits
+    /// keeps one of the threads of [`Builder::kernel_threads_max`](crate::Builder::kernel_threads_max): when all of them wait,
+    /// further operations on files that need one stand in line.
+    ///
+    /// # Kernel
+    ///
+    /// `IOSQE_ASYNC`.
+    pub fn offload(&mut self, on: bool) -> &mut Self {
+        self.manner = if on { Manner::Offloaded } else { Manner::Inline };
         self
     }
 
@@ -145,8 +164,9 @@ impl OpenOptions {
         let flags = self.flags()?;
         let path = CString::new(path.as_ref().as_os_str().as_bytes())?;
         let core = Core::current();
-        let fd = Op::new(&core, Open { path, flags, mode: self.mode, tries: Tries::default() }).await?;
-        Ok(File::new(&core, fd))
+        let (mode, manner) = (self.mode, self.manner);
+        let fd = Op::new(&core, Open { path, flags, mode, manner, tries: Tries::default() }).await?;
+        Ok(File::new(&core, fd, manner))
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
+use super::manner::Manner;
 use super::tries::Tries;
 use super::{OnDrop, Operation, carry_on};
 use crate::io::Fd;
@@ -26,6 +27,7 @@ pub(crate) enum Extent {
 pub(crate) struct Fsync {
     pub(crate) fd: Fd,
     pub(crate) extent: Extent,
+    pub(crate) manner: Manner,
     pub(crate) tries: Tries,
 }
 
@@ -37,6 +39,7 @@ unsafe impl Operation for Fsync {
     fn entry(&mut self) -> Sqe {
         let mut sqe = Sqe::new(opcode::FSYNC, self.fd.raw());
         sqe.op_flags = if self.extent == Extent::Data { DATASYNC } else { 0 };
+        sqe.flags = self.manner.flags();
         sqe
     }
 

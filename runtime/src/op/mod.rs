@@ -10,6 +10,7 @@ pub(crate) mod bell;
 pub(crate) mod close;
 pub(crate) mod connect;
 pub(crate) mod fsync;
+pub(crate) mod manner;
 pub(crate) mod open;
 pub(crate) mod read;
 pub(crate) mod recv;

@@ -7,6 +7,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
+use super::manner::Manner;
 use super::tries::Tries;
 use super::{OnDrop, Operation};
 
@@ -18,6 +19,7 @@ pub(crate) struct Open {
     pub(crate) flags: i32,
     /// The permissions of a file that is created.
     pub(crate) mode: u32,
+    pub(crate) manner: Manner,
     pub(crate) tries: Tries,
 }
 
@@ -31,6 +33,7 @@ unsafe impl Operation for Open {
         sqe.addr = self.path.as_ptr().expose_provenance() as u64;
         sqe.op_flags = (self.flags | libc::O_CLOEXEC) as u32;
         sqe.len = self.mode;
+        sqe.flags = self.manner.flags();
         sqe
     }
 

@@ -5,6 +5,7 @@ use std::io;
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
+use super::manner::Manner;
 use super::tries::Tries;
 use super::{OnDrop, Operation, clamp};
 use crate::buf::{BufResult, IoBufMut};
@@ -16,6 +17,7 @@ pub(crate) struct ReadAt<B> {
     pub(crate) buf: B,
     pub(crate) filled: usize,
     pub(crate) offset: u64,
+    pub(crate) manner: Manner,
     pub(crate) tries: Tries,
 }
 
@@ -31,6 +33,7 @@ unsafe impl<B: IoBufMut> Operation for ReadAt<B> {
         sqe.addr = self.buf.stable_mut_ptr().expose_provenance() as u64 + self.filled as u64;
         sqe.len = clamp(self.buf.bytes_total() - self.filled);
         sqe.off = self.offset;
+        sqe.flags = self.manner.flags();
         sqe
     }
 

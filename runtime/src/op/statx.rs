@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
+use super::manner::Manner;
 use super::tries::Tries;
 use super::{OnDrop, Operation};
 use crate::io::Fd;
@@ -15,12 +16,13 @@ pub(crate) struct Statx {
     fd: Fd,
     /// Boxed: the kernel writes it at completion.
     facts: Box<MaybeUninit<libc::statx>>,
+    manner: Manner,
     tries: Tries,
 }
 
 impl Statx {
-    pub(crate) fn new(fd: Fd) -> Self {
-        Self { fd, facts: Box::new(MaybeUninit::zeroed()), tries: Tries::default() }
+    pub(crate) fn new(fd: Fd, manner: Manner) -> Self {
+        Self { fd, facts: Box::new(MaybeUninit::zeroed()), manner, tries: Tries::default() }
     }
 }
 
@@ -35,6 +37,7 @@ unsafe impl Operation for Statx {
         sqe.off = self.facts.as_mut_ptr().expose_provenance() as u64;
         sqe.len = libc::STATX_BASIC_STATS;
         sqe.op_flags = libc::AT_EMPTY_PATH as u32;
+        sqe.flags = self.manner.flags();
         sqe
     }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use uring_sys_shim::{Cqe, Sqe, opcode};
 
+use super::manner::Manner;
 use super::tries::Tries;
 use super::{OnDrop, Operation, carry_on, clamp};
 use crate::buf::{BufResult, IoBuf};
@@ -16,6 +17,7 @@ pub(crate) struct WriteAt<B> {
     pub(crate) buf: B,
     pub(crate) done: usize,
     pub(crate) offset: u64,
+    pub(crate) manner: Manner,
     pub(crate) tries: Tries,
 }
 
@@ -32,6 +34,7 @@ unsafe impl<B: IoBuf> Operation for WriteAt<B> {
         sqe.addr = self.buf.stable_ptr().expose_provenance() as u64 + self.done as u64;
         sqe.len = clamp(self.buf.bytes_init() - self.done);
         sqe.off = self.offset;
+        sqe.flags = self.manner.flags();
         sqe
     }
 

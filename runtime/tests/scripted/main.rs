@@ -17,6 +17,7 @@ mod local;
 mod mail;
 mod memory;
 mod multishot;
+mod offload;
 mod open;
 mod oracle;
 mod panics;

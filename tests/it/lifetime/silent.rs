@@ -1,8 +1,8 @@
 //! A file system in which no file is ever found or said to be absent: an open that has begun cannot be cancelled and never
-//! ends.
+//! ends. But one file is found and can be opened, and a read of it never ends.
 //!
 //! It is a FUSE server of a hundred lines, because nothing else on every machine holds an operation up against its cancel.
-//! An open waits in a thread of the kernel's; a read of such a file would wait where it is submitted. The server is a
+//! An open waits in a thread of the kernel's; a read waits where it is submitted. The server is a
 //! process of its own, which ends with the one that it serves: a killed process whose thread waits for itself would never
 //! go away.
 
@@ -25,19 +25,29 @@ use crate::kit::Scratch;
 const LOOKUP: u32 = 1;
 const FORGET: u32 = 2;
 const GETATTR: u32 = 3;
+const OPEN: u32 = 14;
+const READ: u32 = 15;
 const INIT: u32 = 26;
 const INTERRUPT: u32 = 36;
 const REQUEST_BYTES_MAX: usize = 1 << 20;
 const PARALLEL_DIROPS: u32 = 1 << 18;
 const INIT_OUT_BYTES: usize = 64;
+const OPEN_OUT_BYTES: usize = 16;
 
 const ENOSYS: i32 = 38;
 const MODE_DIRECTORY: u32 = 0o040_755;
+const MODE_FILE: u32 = 0o100_644;
+const FILE_BYTES: u64 = 65_536;
+/// The one file that is found, by name and number. The root directory is number 1.
+const FOUND: &str = "found";
+const FOUND_NODE: u64 = 2;
 
 /// Names the process that is served, in that of the server.
 const SERVES: &str = "URING_TEST_SERVES";
-/// What the server says for each lookup. Nothing else that a test's process says has this byte.
+/// What the server says for each lookup and for each read that gets no answer. Nothing else that a test's process says has
+/// these bytes.
 const LOOKED_UP: u8 = 1;
+const READ_FROM: u8 = 2;
 /// How often the server looks whether it is to end.
 const LOOK_MS: u16 = 10;
 
@@ -48,6 +58,7 @@ pub(super) struct Silent {
     server: Child,
     said: File,
     lookups: Cell<u64>,
+    reads: Cell<u64>,
 }
 
 impl Silent {
@@ -70,7 +81,7 @@ impl Silent {
         let said = File::from(OwnedFd::from(server.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?));
         let root = File::open(&mounted);
         umount2(&mounted, MntFlags::MNT_DETACH)?;
-        Ok(Self { root: root?, server, said, lookups: Cell::new(0) })
+        Ok(Self { root: root?, server, said, lookups: Cell::new(0), reads: Cell::new(0) })
     }
 
     /// A path that nothing is ever said about.
@@ -78,15 +89,33 @@ impl Silent {
         PathBuf::from(format!("/proc/self/fd/{}/file-{number}", self.root.as_raw_fd()))
     }
 
+    /// The path of the file that can be opened, and whose reads never end.
+    pub(super) fn found(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{FOUND}", self.root.as_raw_fd()))
+    }
+
     /// How many opens have come, and wait.
     pub(super) fn waiting(&self) -> u64 {
+        self.listen();
+        self.lookups.get()
+    }
+
+    /// How many reads have come, and wait.
+    pub(super) fn reading(&self) -> u64 {
+        self.listen();
+        self.reads.get()
+    }
+
+    /// Hears what the server has said.
+    fn listen(&self) {
         let mut said = [0; 4096];
         while poll(&mut [PollFd::new(self.said.as_fd(), PollFlags::POLLIN)], 0_u16).unwrap_or(0) > 0 {
             let bytes = (&self.said).read(&mut said).unwrap();
-            let lookups = said[..bytes].iter().filter(|byte| **byte == LOOKED_UP).count();
-            self.lookups.set(self.lookups.get() + lookups as u64);
+            for (count, what) in [(&self.lookups, LOOKED_UP), (&self.reads, READ_FROM)] {
+                let more = said[..bytes].iter().filter(|byte| **byte == what).count();
+                count.set(count.get() + more as u64);
+            }
         }
-        self.lookups.get()
     }
 }
 
@@ -136,15 +165,18 @@ fn serve(mut device: File, client: u32) {
         };
         let opcode = word(&request, 4);
         let unique = request[8..16].to_vec();
+        let is_found = request[16..24] == FOUND_NODE.to_le_bytes();
         let answer = match opcode {
-            LOOKUP => {
-                io::stdout().write_all(&[LOOKED_UP]).unwrap();
-                io::stdout().flush().unwrap();
+            LOOKUP if request[40..bytes].strip_suffix(b"\0") == Some(FOUND.as_bytes()) => Ok(entry()),
+            LOOKUP | READ => {
+                say(if opcode == READ { READ_FROM } else { LOOKED_UP });
                 continue;
             }
+            OPEN => Ok(vec![0; OPEN_OUT_BYTES]),
             // They want no answer; a lookup that was interrupted gets none either.
             FORGET | INTERRUPT => continue,
             INIT => Ok(init(&request[40..bytes])),
+            GETATTR if is_found => Ok([vec![0; 16], file()].concat()),
             GETATTR => Ok([vec![0; 16], root()].concat()),
             _ => Err(ENOSYS),
         };
@@ -157,6 +189,11 @@ fn serve(mut device: File, client: u32) {
     }
 }
 
+fn say(what: u8) {
+    io::stdout().write_all(&[what]).unwrap();
+    io::stdout().flush().unwrap();
+}
+
 /// `struct fuse_init_out`: the version that was offered, and lookups beside each other.
 fn init(offered: &[u8]) -> Vec<u8> {
     let mut out = vec![0; INIT_OUT_BYTES];
@@ -167,11 +204,27 @@ fn init(offered: &[u8]) -> Vec<u8> {
     out
 }
 
-/// `struct fuse_attr` of the root directory.
+/// `struct fuse_entry_out` of the file that is found: its number, a generation, and for how long all of that holds.
+fn entry() -> Vec<u8> {
+    let mut out = vec![0; 40];
+    out[..8].copy_from_slice(&FOUND_NODE.to_le_bytes());
+    [out, file()].concat()
+}
+
 fn root() -> Vec<u8> {
+    attributes(1, 0, MODE_DIRECTORY)
+}
+
+fn file() -> Vec<u8> {
+    attributes(FOUND_NODE, FILE_BYTES, MODE_FILE)
+}
+
+/// `struct fuse_attr`.
+fn attributes(node: u64, bytes: u64, mode: u32) -> Vec<u8> {
     let mut out = vec![0; 88];
-    out[..8].copy_from_slice(&1_u64.to_le_bytes());
-    out[60..64].copy_from_slice(&MODE_DIRECTORY.to_le_bytes());
+    out[..8].copy_from_slice(&node.to_le_bytes());
+    out[8..16].copy_from_slice(&bytes.to_le_bytes());
+    out[60..64].copy_from_slice(&mode.to_le_bytes());
     out[64..68].copy_from_slice(&2_u32.to_le_bytes());
     out
 }

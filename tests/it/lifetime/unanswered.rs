@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tracing::{Event, Metadata, Subscriber, span};
-use uring::fs::File;
+use uring::fs::{File, OpenOptions};
 use uring::macro_support::test_builder;
 use uring::time::sleep;
 use uring::{spawn, stats};
@@ -117,6 +117,31 @@ fn a_shutdown_keeps_its_deadline_although_an_operation_never_ends() {
         });
         let (start, deadline) = (Instant::now(), Duration::from_millis(200));
         assert_eq!(runtime.shutdown_within(deadline), 1, "the open is leaked and counted");
+        println!("a shutdown with a deadline of {deadline:?} took {:?}", start.elapsed());
+        // The promise is a hundred milliseconds; a machine that is busy gets more.
+        assert!(start.elapsed() >= deadline && start.elapsed() < deadline + LATE, "{:?}", start.elapsed());
+    });
+}
+
+#[test]
+fn a_read_that_is_offloaded_and_never_ends_holds_neither_the_core_nor_its_end_up() {
+    // The break: `sqe.flags` goes from the entry of `ReadAt`: the core waits in the enter for ever.
+    alone_and_leaking(|| {
+        let Some(silent) = silent() else { return };
+        let runtime = test_builder().build().unwrap();
+        runtime.block_on(async {
+            let file = OpenOptions::new().read(true).offload(true).open(silent.found()).await.unwrap();
+            assert_eq!(file.metadata().await.unwrap().len(), 65_536);
+            drop(spawn(async move { file.read_at(Vec::with_capacity(4096), 0).await }));
+            until("the read waits", || silent.reading() == 1).await;
+            let before = stats().timers_fired;
+            for _ in 0..10 {
+                sleep(Duration::from_millis(1)).await;
+            }
+            assert!(stats().timers_fired >= before + 10, "{:?}", stats());
+        });
+        let (start, deadline) = (Instant::now(), Duration::from_millis(200));
+        assert_eq!(runtime.shutdown_within(deadline), 1, "the read is leaked and counted");
         println!("a shutdown with a deadline of {deadline:?} took {:?}", start.elapsed());
         // The promise is a hundred milliseconds; a machine that is busy gets more.
         assert!(start.elapsed() >= deadline && start.elapsed() < deadline + LATE, "{:?}", start.elapsed());
