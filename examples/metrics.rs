@@ -14,29 +14,37 @@ Usage: metrics [ADDRESS] [--cores N|all]
 Serves the figures of all cores as Prometheus text, at any path. ADDRESS is an IP address and a port, 127.0.0.1:9100
 unless given; port 0 takes a free one. Prints `listening on ADDRESS` when it is ready. Ctrl-C ends it.";
 
-/// The figures of all cores, by core.
-async fn figures() -> io::Result<Vec<Stats>> {
+/// The figures of all cores, by core, and the kernel's threads where they can be told apart.
+async fn figures() -> io::Result<Vec<(Stats, Option<usize>)>> {
     let mut all = Vec::new();
     for core in 0..uring::core().count {
-        all.push(uring::spawn_on(core, || async { uring::stats() }).await?);
+        let figures = || async { (uring::stats(), uring::kernel_threads().ok()) };
+        all.push(uring::spawn_on(core, figures).await?);
     }
     Ok(all)
 }
 
 /// As Prometheus reads them: each figure with its meaning, and a line for each core.
-fn text(cores: &[Stats]) -> String {
+fn text(cores: &[(Stats, Option<usize>)]) -> String {
     let mut text = String::new();
-    for (place, figure) in cores[0].iter().enumerate() {
+    for (place, figure) in cores[0].0.iter().enumerate() {
         let (name, kind) = match figure.kind {
             FigureKind::Counter => (format!("uring_{}_total", figure.name), "counter"),
             FigureKind::Gauge => (format!("uring_{}", figure.name), "gauge"),
         };
         let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {kind}", figure.help);
-        for (core, stats) in cores.iter().enumerate() {
+        for (core, (stats, _)) in cores.iter().enumerate() {
             if let Some(figure) = stats.iter().nth(place) {
                 let _ = writeln!(text, "{name}{{core=\"{core}\"}} {}", figure.value.as_f64());
             }
         }
+    }
+    text += "# HELP uring_kernel_threads Threads of the kernel for operations that need one.\n";
+    text += "# TYPE uring_kernel_threads gauge\n";
+    for (core, threads) in
+        cores.iter().enumerate().filter_map(|(core, (_, threads))| Some((core, (*threads)?)))
+    {
+        let _ = writeln!(text, "uring_kernel_threads{{core=\"{core}\"}} {threads}");
     }
     text
 }

@@ -109,7 +109,7 @@ pub use uring_runtime::task::{JoinError, JoinHandle, spawn, yield_now};
 pub use uring_runtime::{
     Audit, BuildError, Builder, Cause, CoreId, Cores, Features, Figure, FigureKind, FigureValue, Handle,
     LaunchError, Launcher, ParseCoresError, RemoteJoinHandle, Ring, Runtime, SetupError, Stats, Step, core,
-    shutdown, shutdown_token, spawn_on, stats,
+    kernel_threads, shutdown, shutdown_token, spawn_on, stats,
 };
 
 #[doc(hidden)]

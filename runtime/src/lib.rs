@@ -40,7 +40,7 @@ pub use launch::{
     spawn_on,
 };
 pub use remote::{Handle, RemoteJoinHandle};
-pub use runtime::{Runtime, is_running, stats};
+pub use runtime::{Runtime, is_running, kernel_threads, stats};
 pub use stats::{Figure, FigureKind, FigureValue, Stats};
 
 #[cfg(feature = "metrics")]

@@ -31,3 +31,19 @@ pub fn record(stats: &Stats, core: usize) {
         }
     }
 }
+
+/// Writes down how many threads the kernel has for a core, as the gauge `uring_kernel_threads`: see
+/// [`kernel_threads`](crate::kernel_threads()), which is to be called on that core.
+///
+/// ```
+/// # fn main() -> Result<(), uring_runtime::BuildError> {
+/// let core = uring_runtime::Runtime::new()?;
+/// if let Ok(threads) = core.kernel_threads() {
+///     uring_runtime::metrics::record_kernel_threads(threads, 0);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn record_kernel_threads(threads: usize, core: usize) {
+    metrics::gauge!("uring_kernel_threads", "core" => core.to_string()).set(threads as f64);
+}

@@ -1,9 +1,9 @@
 //! A runtime: one thread, one ring, and the tasks on it.
 
-use std::fmt;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use uring_sys_shim::Features;
 
@@ -57,6 +57,16 @@ impl Runtime {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.core.stats()
+    }
+
+    /// How many threads the kernel has now for operations of this runtime that need one: see
+    /// [`kernel_threads`](crate::kernel_threads()).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn kernel_threads(&self) -> io::Result<usize> {
+        uring_sys_shim::kernel_threads()
     }
 
     /// What is outstanding: see [`Audit`].
@@ -116,6 +126,26 @@ impl fmt::Debug for Runtime {
 #[track_caller]
 pub fn stats() -> Stats {
     Core::current().stats()
+}
+
+/// How many threads the kernel has now for operations of the current core that need one: those that wait for a disk or for
+/// a file system, up to [`Builder::kernel_threads_max`]. The kernel keeps idle ones for some seconds.
+///
+/// No figure of [`Stats`], because nobody counts them: they are looked for when it is called, with a few system calls and
+/// two more for each thread of the process, which block the core.
+///
+/// # Errors
+///
+/// The errno of reading `/proc/self`; `Unsupported` in a PID namespace, as most containers are, where the kernel does not
+/// say whose they are.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[track_caller]
+pub fn kernel_threads() -> io::Result<usize> {
+    let _ = Core::current();
+    uring_sys_shim::kernel_threads()
 }
 
 /// Whether a runtime runs on this thread.

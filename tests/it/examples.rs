@@ -115,8 +115,13 @@ fn metrics_shows_the_figures_of_all_cores() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    for line in ["# TYPE uring_enters_total counter", "# TYPE uring_tasks gauge", "uring_tasks{core=\"0\"} "]
-    {
+    let lines = [
+        "# TYPE uring_enters_total counter",
+        "# TYPE uring_tasks gauge",
+        "uring_tasks{core=\"0\"} ",
+        "# TYPE uring_kernel_threads gauge",
+    ];
+    for line in lines {
         assert!(answer.lines().any(|found| found.starts_with(line)), "no {line} in {answer}");
     }
     let pid = nix::unistd::Pid::from_raw(child.0.id() as i32);

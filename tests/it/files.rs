@@ -2,6 +2,7 @@
 
 mod content;
 mod flight;
+mod offloaded;
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};

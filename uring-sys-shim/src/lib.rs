@@ -25,6 +25,7 @@ mod scripted;
 mod setup;
 mod signals;
 mod sqe;
+mod workers;
 
 pub use buf_ring::BufRing;
 pub use call::{Call, RawAddress, Reply, SocketOption, monotonic_nanos, notify};
@@ -38,3 +39,4 @@ pub use scripted::{Script, ScriptedRing};
 pub use setup::RingConfig;
 pub use signals::without_signals;
 pub use sqe::{Sqe, opcode};
+pub use workers::kernel_threads;
