@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::unistd::{Pid, Uid, setuid};
 use uring::net::{ShutDown, TcpListener, TcpListenerOptions, TcpStream};
 use uring::{Cores, LaunchError, core, shutdown, shutdown_token, spawn, spawn_on, stats, time};
@@ -224,20 +224,27 @@ fn serve(stream: TcpStream, served: &AtomicUsize) {
     drop(spawn(async move { while stream.recv().await.is_ok_and(|bytes| !bytes.is_empty()) {} }));
 }
 
+/// How often this thread has waited for anything, as the kernel counts it.
+fn waits() -> i64 {
+    getrusage(UsageWho::RUSAGE_THREAD).unwrap().voluntary_context_switches()
+}
+
 #[test]
 fn an_idle_service_of_two_cores_makes_no_system_call() {
     watched(|_| {
         // The breaks: as in the test of one idle runtime.
-        let enters = builder().cores(Cores::Oversubscribed(2)).run(|| async {
+        let work = builder().cores(Cores::Oversubscribed(2)).run(|| async {
             time::sleep(Duration::from_millis(100)).await;
-            let before = stats().enters;
-            time::sleep(Duration::from_secs(1)).await;
-            io::Result::Ok(stats().enters - before)
+            let before = (stats().enters, waits());
+            time::sleep(Duration::from_secs(5)).await;
+            io::Result::Ok((stats().enters - before.0, waits() - before.1))
         });
-        for enters in enters.unwrap() {
-            let enters = enters.unwrap();
+        for (enters, waits) in work.unwrap().into_iter().flatten() {
+            println!("five seconds: {enters} enters, {waits} waits");
             // In a storm of signals a sleep is many.
             assert!(enters <= 2 || storm::adds_enters(), "{enters} enters for one sleep");
+            // Whatever waits without an enter: a lock, now and then.
+            assert!(waits < 20 || storm::adds_enters(), "{waits} waits for one sleep");
         }
     });
 }
