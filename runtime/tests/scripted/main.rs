@@ -10,6 +10,7 @@ use uring_runtime::oracle::Allocator;
 static ALLOCATOR: Allocator = Allocator::system();
 
 mod accept;
+mod audit;
 mod buffers;
 mod end;
 mod given_up;
@@ -19,6 +20,8 @@ mod memory;
 mod multishot;
 mod offload;
 mod open;
+// Release builds have no oracles.
+#[cfg(debug_assertions)]
 mod oracle;
 mod panics;
 mod pool;
