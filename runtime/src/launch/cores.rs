@@ -99,6 +99,7 @@ mod tests {
 
     #[test]
     fn asking_for_more_is_an_error_unless_it_is_said_explicitly() {
+        // The breaks: no look at `most` for `Self::Count`; `take(most)` for those that share processors.
         check(&Cores::Count(5), 9, Err(Shortage::TooFew { asked: 5, usable: 4 }));
         check(&Cores::Count(2), 1, Err(Shortage::TooFew { asked: 2, usable: 1 }));
         check(&Cores::Oversubscribed(6), 4, Ok(&[2, 3, 6, 7, 2, 3]));
@@ -110,6 +111,7 @@ mod tests {
 
     #[test]
     fn a_number_of_cores_is_read_from_text() {
+        // The break: no `if count > 0`.
         assert_eq!("all".parse(), Ok(Cores::All));
         assert_eq!("3".parse(), Ok(Cores::Count(3)));
         for text in ["", "0", "-1", "ALL", "2.5"] {

@@ -116,6 +116,7 @@ fn a_core_that_panics_with_what_panics_in_its_drop_is_reported_all_the_same() {
 #[test]
 fn asking_for_more_cores_than_there_are_is_an_error_that_says_what_to_do() {
     watched(|_| {
+        // The break: no look at `most` for `Self::Count` in `Cores::place`.
         let error = builder().cores(100_000).run(|| async { Nothing::Ok(()) }).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("100000 cores were asked for") && text.contains("Oversubscribed"), "{text}");
