@@ -36,6 +36,13 @@ impl Cqe {
         self
     }
 
+    /// The same completion as a notification, for rings that are not the kernel's.
+    #[must_use]
+    pub fn with_notif(mut self) -> Self {
+        self.flags |= F_NOTIF;
+        self
+    }
+
     /// Whether this submission has further completions. Only a completion without it ends the operation: the
     /// kernel may touch the operation's memory until then.
     #[must_use]
@@ -47,6 +54,15 @@ impl Cqe {
     #[must_use]
     pub fn notif(&self) -> bool {
         self.flags & F_NOTIF != 0
+    }
+
+    /// Whether this is a notification that says that the kernel has copied the bytes all the same
+    /// (`IORING_NOTIF_USAGE_ZC_COPIED`). It says so only where it was asked to ([`Sqe::SEND_ZC_REPORT_USAGE`]).
+    ///
+    /// [`Sqe::SEND_ZC_REPORT_USAGE`]: crate::Sqe::SEND_ZC_REPORT_USAGE
+    #[must_use]
+    pub fn is_copied(&self) -> bool {
+        self.notif() && self.res & i32::MIN != 0
     }
 
     /// Whether the socket had more to give when this completion was posted. It is also set at the end of a
@@ -123,6 +139,10 @@ mod tests {
         let cqe = Cqe { user_data: 1, res: 3, flags: 0 }.with_buffer(0x1234).with_more();
         assert_eq!(cqe.buffer_id(), Some(0x1234));
         assert!(cqe.more() && !cqe.notif() && !cqe.buf_more() && !cqe.sock_nonempty());
-        assert_eq!(Cqe { user_data: 1, res: 3, flags: F_NOTIF }.buffer_id(), None);
+        let notif = Cqe { user_data: 1, res: 3, flags: 0 }.with_notif();
+        assert!(notif.notif() && !notif.more() && !notif.is_copied());
+        assert_eq!(notif.buffer_id(), None);
+        // A send that fails with a result of such bits was not copied: the break is not to ask for the flag.
+        assert!(Cqe { res: i32::MIN, ..notif }.is_copied() && !Cqe { res: i32::MIN, ..cqe }.is_copied());
     }
 }

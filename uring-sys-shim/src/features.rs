@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Features(u32);
 
-const NAMES: [(Features, &str); 10] = [
+const NAMES: [(Features, &str); 11] = [
     (Features::DEFER_TASKRUN, "DEFER_TASKRUN"),
     (Features::COOP_TASKRUN, "COOP_TASKRUN"),
     (Features::NO_SQARRAY, "NO_SQARRAY"),
@@ -19,6 +19,7 @@ const NAMES: [(Features, &str); 10] = [
     (Features::RECV_MULTISHOT, "RECV_MULTISHOT"),
     (Features::ACCEPT_MULTISHOT, "ACCEPT_MULTISHOT"),
     (Features::MSG_RING, "MSG_RING"),
+    (Features::ZERO_COPY_REPORT, "ZERO_COPY_REPORT"),
 ];
 
 impl Features {
@@ -42,6 +43,9 @@ impl Features {
     pub const ACCEPT_MULTISHOT: Self = Self(1 << 8);
     /// One ring can send a completion to another whose work is deferred (6.3; taken for granted from 6.7 on).
     pub const MSG_RING: Self = Self(1 << 9);
+
+    /// The notification of a zero-copy send says whether the kernel has copied (6.2; taken for granted from 6.7 on).
+    pub const ZERO_COPY_REPORT: Self = Self(1 << 10);
 
     /// Every feature that `uring` knows.
     #[must_use]

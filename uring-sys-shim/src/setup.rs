@@ -133,5 +133,9 @@ pub(crate) fn probe(ring: &IoUring) -> Result<Features, SetupError> {
     if probe.is_supported(opcode::READ_MULTISHOT) && probe.is_supported(opcode::MSG_RING) {
         found = found.with(Features::MSG_RING);
     }
+    // The report has no probe, and nothing that has one came with it (6.2): the multishot read stands for it, too.
+    if probe.is_supported(opcode::READ_MULTISHOT) {
+        found = found.with(Features::ZERO_COPY_REPORT);
+    }
     Ok(found)
 }

@@ -74,6 +74,9 @@ impl Sqe {
     /// `IORING_ACCEPT_MULTISHOT`, in `ioprio` (5.19).
     pub const ACCEPT_MULTISHOT: u16 = 1 << 0;
 
+    /// `IORING_SEND_ZC_REPORT_USAGE`, in `ioprio` (6.2): the notification says whether the kernel has copied.
+    pub const SEND_ZC_REPORT_USAGE: u16 = 1 << 3;
+
     /// An entry for an operation on a descriptor, all else zero.
     #[must_use]
     pub fn new(opcode: u8, fd: i32) -> Self {
@@ -107,6 +110,8 @@ pub mod opcode {
     pub const WRITE: u8 = op::Write::CODE;
     /// `send(2)`.
     pub const SEND: u8 = op::Send::CODE;
+    /// `send(2)` without a copy (6.0).
+    pub const SEND_ZC: u8 = op::SendZc::CODE;
     /// `recv(2)`.
     pub const RECV: u8 = op::Recv::CODE;
     /// `shutdown(2)` (5.11).
