@@ -22,7 +22,8 @@ use uring_sys_shim::{Call, Reply};
 use super::counts::add;
 use super::place::{Entered, with_current};
 use super::{Core, Misuse};
-use crate::driver::{self, Delivery};
+use crate::driver::{self, Delivery, Key};
+use crate::op::More;
 use crate::panics::contain;
 use crate::task::{self, MAIN, Name, Ran, Ready, Task, coop};
 use crate::time::Due;
@@ -245,11 +246,17 @@ impl Core {
             Delivery::Wake(waiter) => waiter.wake(),
             Delivery::Orphan(payload, cqe) => payload.orphaned(cqe),
             Delivery::Unsent(place) => task::ring_again(place),
-            Delivery::Cancel(key, waiter) => {
-                self.cancel(key);
-                waiter.wake();
-            }
+            Delivery::More(key, more) => self.go_on(key, more),
         }
+    }
+
+    /// What an operation asks for that has further completions.
+    #[inline]
+    fn go_on(&self, key: Key, more: More) {
+        if more.cancel {
+            self.cancel(key);
+        }
+        more.wake.wake();
     }
 }
 

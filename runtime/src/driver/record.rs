@@ -19,7 +19,7 @@ use slab::Slab;
 use uring_sys_shim::Cqe;
 
 use crate::driver::payload::Payload;
-use crate::op::Operation;
+use crate::op::{More, Operation};
 use crate::task::Waiter;
 
 /// Names one operation: its place in the table and a number that is used once in four billion operations.
@@ -67,8 +67,8 @@ pub(crate) enum Delivery {
     Wake(Waiter),
     /// Run the operation's orphan step.
     Orphan(Payload, Cqe),
-    /// Cancel the operation: what it feeds is full. Its waker, if it has one.
-    Cancel(Key, Waiter),
+    /// It was not the operation's last: what that asks for.
+    More(Key, More),
     /// No such operation: a completion that came twice, or too late.
     Unknown,
     /// A message to the core at this place did not arrive.
@@ -204,11 +204,7 @@ impl Records {
             return Delivery::Unknown;
         };
         if cqe.more() {
-            let more = record.payload.more(cqe);
-            return match (more.cancel, more.wake) {
-                (true, waiter) => Delivery::Cancel(key, waiter),
-                (false, waiter) => Delivery::Wake(waiter),
-            };
+            return Delivery::More(key, record.payload.more(cqe));
         }
         match &mut record.stage {
             Stage::Orphaned => {

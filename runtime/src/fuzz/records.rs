@@ -239,8 +239,9 @@ impl World {
         let res = i32::from(input.byte()) - 128;
         let Known { key, number, .. } = &self.known[place];
         match self.records.deliver(Cqe { user_data: key.user_data(), res, flags: 0 }.with_more()) {
-            Delivery::Wake(waiter) => assert!(res >= 0 && waiter.is_nobody()),
-            Delivery::Cancel(named, _) => assert!(res < 0 && named == *key),
+            Delivery::More(named, more) => {
+                assert!(named == *key && more.cancel == (res < 0) && more.wake.is_nobody());
+            }
             _ => panic!("a completion with more to come ends nothing"),
         }
         assert_eq!(self.log.borrow_mut().pop(), Some((*number, res)), "its own operation is told");
