@@ -116,6 +116,18 @@ impl OwnedWriteHalf {
         self.sender().write_all(buf)
     }
 
+    /// As [`TcpStream::write_all_zero_copy`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`TcpStream::write_all_zero_copy`].
+    pub fn write_all_zero_copy<B: IoBuf>(
+        &self,
+        buf: B,
+    ) -> impl Future<Output = BufResult<(), B>> + use<'_, B> {
+        self.sender().write_all_zero_copy(buf)
+    }
+
     /// As [`TcpStream::shutdown`].
     ///
     /// # Errors

@@ -171,6 +171,64 @@ impl TcpStream {
         self.sender.write_all(buf)
     }
 
+    /// Sends the whole buffer without copying it: the kernel sends its very pages, and gives them back when the peer has
+    /// acknowledged them (on loopback, when it has read them).
+    ///
+    /// The future waits for that, a round trip or longer, so await it beside what comes next and not before. The stream
+    /// does not wait: as soon as the bytes are queued, later writes (of either kind), a shutdown and a close go on, in
+    /// order. So many buffers can be on their way at once.
+    ///
+    /// It pays for large buffers on a real network, from about 10 KiB on (`Documentation/networking/msg_zerocopy.rst`): below,
+    /// pinning the pages and the second completion cost more than the copy. It never pays on loopback, where the kernel
+    /// copies all the same, nor where the driver of the network card cannot gather. [`Stats`] counts the sends
+    /// (`zero_copy_sends`), and those that the kernel copied (`zero_copy_copied`): if these are most, use
+    /// [`write_all`](TcpStream::write_all).
+    ///
+    /// What the kernel refuses to send without a copy is sent with one, and counted (`zero_copy_refused`): where the socket
+    /// cannot do it, or the process would pin more than `RLIMIT_MEMLOCK` allows, which is 8 MiB of bytes on their way unless
+    /// somebody has raised it.
+    ///
+    /// [`Stats`]: uring_runtime::Stats
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](TcpStream::write). The buffer comes back as always, when the kernel has released it.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`write_all`](TcpStream::write_all); the buffer is dropped when the kernel has released it. That it was not yet is
+    /// nothing that a runtime can end: one that is dropped meanwhile waits for it as long as
+    /// [`drain_timeout`](uring_runtime::Builder::drain_timeout) says, and then leaks the buffer. A peer that never reads
+    /// can bring this about.
+    ///
+    /// # Kernel
+    ///
+    /// `IORING_OP_SEND_ZC` (6.0) with `MSG_WAITALL`. Whether the kernel has copied is known from Linux 6.7 on.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn demo(stream: std::rc::Rc<uring_net::TcpStream>, blocks: Vec<Vec<u8>>) -> std::io::Result<()> {
+    /// // All are on their way at once, and each buffer can be used again when its task has ended.
+    /// let mut sending = uring_runtime::task::JoinSet::new();
+    /// for block in blocks {
+    ///     let stream = std::rc::Rc::clone(&stream);
+    ///     sending.spawn(async move { stream.write_all_zero_copy(block).await });
+    /// }
+    /// while let Some(sent) = sending.join_next().await {
+    ///     let (_, block) = sent.expect("no task panics").into_result()?;
+    ///     drop(block);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn write_all_zero_copy<B: IoBuf>(
+        &self,
+        buf: B,
+    ) -> impl Future<Output = BufResult<(), B>> + use<'_, B> {
+        self.sender.write_all_zero_copy(buf)
+    }
+
     /// Ends the sending side, after the writes that have begun: the peer reads the end of the stream.
     ///
     /// # Errors

@@ -119,6 +119,9 @@ stats! {
     Counter orphaned: u64 = "Operations whose future was dropped before it took the result.";
     Counter starved: u64 = "How often a socket found no buffer in the pool.";
     Counter leaked: u64 = "Operations that were leaked at the end, because they did not complete within the drain timeout.";
+    Counter zero_copy_sends: u64 = "Zero-copy sends whose buffer the kernel has released.";
+    Counter zero_copy_copied: u64 = "Those of them whose bytes the kernel has copied all the same, where it says so (Linux 6.7).";
+    Counter zero_copy_refused: u64 = "Zero-copy sends that the kernel refused, and that were sent with a copy instead.";
     Counter spawned: u64 = "Tasks spawned.";
     Counter polls: u64 = "Polls of tasks, the main future included.";
     Counter stalls: u64 = "Polls that took longer than the stall limit.";

@@ -6,3 +6,4 @@ mod ends;
 mod halves;
 mod names;
 mod order;
+mod zero_copy;

@@ -30,6 +30,7 @@ use crate::io::Inlet;
 use crate::launch::Member;
 use crate::op::bell::Listen;
 use crate::op::{OnDrop, Operation};
+use crate::stats::Stats;
 use crate::task::{Address, Bell, Inbox, Tasks, Waiter};
 use crate::time::Timers;
 
@@ -289,6 +290,11 @@ impl Core {
     /// The pool of receive buffers, where the kernel has buffer rings.
     pub(crate) fn pool(&self) -> Option<Rc<Pool>> {
         self.pool.borrow().clone()
+    }
+
+    /// Counts what an operation has come to.
+    pub(crate) fn count(&self, add: impl FnOnce(&mut Stats)) {
+        add(&mut self.driver.borrow_mut().stats);
     }
 
     /// A socket found no buffer. It is fed in its turn; the pool grows first, if it can.

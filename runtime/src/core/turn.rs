@@ -256,6 +256,9 @@ impl Core {
         if more.cancel {
             self.cancel(key);
         }
+        if let Some(outlet) = more.over {
+            outlet.release();
+        }
         more.wake.wake();
     }
 }

@@ -36,7 +36,7 @@ unsafe impl<const WORDS: usize> Operation for Probe<WORDS> {
 
     fn more(&mut self, cqe: Cqe) -> More {
         self.log.borrow_mut().push((self.number, cqe.res));
-        More { wake: Waiter::Nobody, cancel: cqe.res < 0 }
+        More { cancel: cqe.res < 0, ..More::default() }
     }
 
     fn finish(self, _cqe: Cqe) {}

@@ -92,7 +92,7 @@ impl Backlog {
         let full = self.accepted.borrow().len() >= WAITING_MAX;
         // Again for a listener that is gone: the kernel may not have found the accept at the first time.
         let cancel = self.unwanted.get() || (full && !self.stopping.replace(true));
-        More { wake: self.waiter.take(), cancel }
+        More { wake: self.waiter.take(), cancel, ..More::default() }
     }
 
     /// The armed accept has ended.

@@ -12,6 +12,7 @@ mod receiver;
 mod sender;
 mod shortage;
 mod socket;
+mod zero_copy;
 
 pub use acceptor::{Acceptor, ShutDown};
 pub use fd::Fd;
@@ -20,6 +21,7 @@ pub use read::{Read, ReadExact};
 pub use receiver::{Receiver, Recv};
 pub use sender::{Sender, Write, WriteAll};
 pub use socket::{Option, Socket};
+pub use zero_copy::WriteAllZeroCopy;
 
 pub(crate) use acceptor::Backlog;
 pub(crate) use receiver::Inlet;

@@ -159,7 +159,7 @@ impl Inlet {
     pub(crate) fn arrived(&self, bytes: RecvBuf, share: usize) -> More {
         if self.course.get() == Course::Unwanted {
             // The cancel that the drop has asked for may have come at a moment when the kernel did not find it.
-            return More { wake: Waiter::Nobody, cancel: true };
+            return More { cancel: true, ..More::default() };
         }
         self.progressed();
         let mut stash = self.stash.borrow_mut();
@@ -171,7 +171,7 @@ impl Inlet {
         let full = stash.len() >= share && !self.stopping.replace(true);
         // Again for one that parts: the kernel may not have found the receive at the first time.
         let cancel = full || self.parting.get();
-        More { wake: self.waiter.take(), cancel }
+        More { wake: self.waiter.take(), cancel, ..More::default() }
     }
 
     /// The armed receive has ended, perhaps with bytes.

@@ -20,11 +20,16 @@ use crate::task::{coop, spawn};
 
 /// The sending side, shared with the send in flight.
 pub(crate) struct Outlet {
-    fd: Fd,
-    line: Line,
+    pub(super) fd: Fd,
+    pub(super) line: Line,
 }
 
 impl Outlet {
+    /// What it sends to.
+    pub(crate) fn fd(&self) -> &Fd {
+        &self.fd
+    }
+
     /// The send at the head of the line is over.
     pub(crate) fn release(&self) {
         self.line.leave(&mut Place::Head);
@@ -32,7 +37,7 @@ impl Outlet {
 }
 
 /// The sending side of a socket, as its stream owns it.
-pub struct Sender(Rc<Outlet>);
+pub struct Sender(pub(super) Rc<Outlet>);
 
 impl Sender {
     /// The sending side of a connected socket.

@@ -15,6 +15,7 @@ pub(crate) mod open;
 pub(crate) mod read;
 pub(crate) mod recv;
 pub(crate) mod send;
+pub(crate) mod send_zero_copy;
 pub(crate) mod shutdown;
 pub(crate) mod statx;
 pub(crate) mod tries;
@@ -28,6 +29,7 @@ use uring_sys_shim::{Cqe, Sqe};
 
 use crate::core::Core;
 use crate::driver::Key;
+use crate::io::Outlet;
 use crate::task::{Waiter, coop};
 use tries::Tries;
 
@@ -56,6 +58,8 @@ pub(crate) struct More {
     pub(crate) wake: Waiter,
     /// Whether the operation is to be cancelled, because whom it feeds is full.
     pub(crate) cancel: bool,
+    /// Whose line moves on: all bytes of a send are queued, though the kernel still reads its buffer.
+    pub(crate) over: Option<Rc<Outlet>>,
 }
 
 /// One kind of operation.

@@ -30,15 +30,15 @@ pub(crate) struct Send<B> {
 }
 
 /// What is to be done after a send.
-pub(crate) enum Sent<B> {
+pub(crate) enum Sent<O, B> {
     /// Send the rest.
-    Rest(Send<B>),
+    Rest(O),
     /// It is over, with so many bytes in all or an error.
     Over(std::io::Result<usize>, B),
 }
 
 impl<B: IoBuf> Send<B> {
-    fn after(mut self, cqe: Cqe) -> Sent<B> {
+    fn after(mut self, cqe: Cqe) -> Sent<Self, B> {
         let all = self.amount == Amount::All;
         match cqe.result() {
             Ok(0) if all => Sent::Over(Err(std::io::ErrorKind::WriteZero.into()), self.buf),
@@ -62,7 +62,7 @@ impl<B: IoBuf> Send<B> {
 // SAFETY: the entry points into the buffer, which the operation owns and whose address is stable (contract of
 // IoBuf); the kernel only reads it.
 unsafe impl<B: IoBuf> Operation for Send<B> {
-    type Output = Sent<B>;
+    type Output = Sent<Self, B>;
     /// A write that began is finished.
     const ON_DROP: OnDrop = OnDrop::LetRun;
 
@@ -77,7 +77,7 @@ unsafe impl<B: IoBuf> Operation for Send<B> {
         sqe
     }
 
-    fn finish(self, cqe: Cqe) -> Sent<B> {
+    fn finish(self, cqe: Cqe) -> Sent<Self, B> {
         self.after(cqe)
     }
 

@@ -141,7 +141,8 @@ const STATX_BYTES: usize = 256;
 fn regions(sqe: &Sqe) -> Regions {
     let address = sqe.addr as usize;
     match sqe.opcode {
-        opcode::READ | opcode::WRITE | opcode::SEND | opcode::RECV if sqe.flags & Sqe::BUFFER_SELECT == 0 => {
+        opcode::RECV if sqe.flags & Sqe::BUFFER_SELECT != 0 => [NOWHERE, NOWHERE],
+        opcode::READ | opcode::WRITE | opcode::SEND | opcode::SEND_ZC | opcode::RECV => {
             [(address, sqe.len as usize), NOWHERE]
         }
         // A path: where it ends is not in the entry.

@@ -34,3 +34,4 @@ mod submit;
 mod support;
 mod time;
 mod wakers;
+mod zero_copy;

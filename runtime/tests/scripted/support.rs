@@ -139,12 +139,34 @@ pub(crate) fn answer(script: &Script, sqe: &Sqe, bytes: &[u8]) {
 /// Takes the first `count` bytes of a write or send and completes it with so many, as the kernel does.
 #[track_caller]
 pub(crate) fn take(script: &Script, sqe: &Sqe, count: usize) -> Vec<u8> {
+    let bytes = look(script, sqe, count);
+    script.complete(sqe, count as i32);
+    bytes
+}
+
+/// Queues the first `count` bytes of a zero-copy send, as the kernel does, which still has the buffer.
+#[track_caller]
+pub(crate) fn queue(script: &Script, sqe: &Sqe, count: usize) -> Vec<u8> {
+    assert_eq!(sqe.opcode, opcode::SEND_ZC, "only a zero-copy send has a notification");
+    let bytes = look(script, sqe, count);
+    script.complete_more(sqe, count as i32);
+    bytes
+}
+
+/// Notifies of a zero-copy send: the kernel has let go of the buffer.
+#[track_caller]
+pub(crate) fn notify(script: &Script, sqe: &Sqe, res: i32) {
+    assert!(script.in_flight().contains(sqe), "a buffer is released once");
+    script.post(Cqe { user_data: sqe.user_data, res, flags: 0 }.with_notif());
+}
+
+/// The first `count` bytes of a write or send.
+#[track_caller]
+fn look(script: &Script, sqe: &Sqe, count: usize) -> Vec<u8> {
     assert!(script.in_flight().contains(sqe), "only what is in flight can be answered");
     assert!(count <= sqe.len as usize, "no more bytes than there are");
     // SAFETY: the operation is in flight, so its buffer is alive if the driver does its duty, and `count` is checked.
-    let bytes = unsafe { script.peek(sqe, count) };
-    script.complete(sqe, count as i32);
-    bytes
+    unsafe { script.peek(sqe, count) }
 }
 
 /// Whether a receive that selects a buffer has further completions.

@@ -72,39 +72,52 @@ fn read_frames(mut client: &StdStream, mut random: Random) -> Vec<u32> {
     }
 }
 
+/// Writes frames, each `with_copy` or without, drops many of the writes, and looks at what came.
+async fn check_dropped(mut random: Random, with_copy: impl Fn(&mut Random) -> bool) {
+    let (stream, client) = narrow_pair().await;
+    let reading = random.fork();
+    let client = peer(move || read_frames(&client, reading));
+    let (mut begun, mut unsent, mut dropped, mut number) = (Vec::new(), 0, 0, 0);
+    // As long as it takes for both to have happened often.
+    while begun.len() < 200 || dropped < 15 || unsent < 15 {
+        number += 1;
+        let gone = Arc::new(AtomicBool::new(false));
+        let watched = Watched { bytes: frame(number, &mut random), gone: Arc::clone(&gone) };
+        let bytes = Bytes::from_owner(watched);
+        let copies = with_copy(&mut random);
+        let write = async {
+            if copies { stream.write_all(bytes).await } else { stream.write_all_zero_copy(bytes).await }
+        };
+        let micros = if random.once_in(4) { 5000 } else { 300 };
+        match time::timeout(random.micros(micros), write).await {
+            Ok(written) => {
+                written.into_result().unwrap();
+                begun.push(number);
+            }
+            // Dropped, and the runtime has let go of the bytes: it was never begun.
+            Err(_) if gone.load(Ordering::Relaxed) => unsent += 1,
+            Err(_) => {
+                begun.push(number);
+                dropped += 1;
+            }
+        }
+    }
+    println!("{} frames begun, {dropped} of them dropped; {unsent} never begun", begun.len());
+    drop(stream);
+    assert_eq!(joined(client).await, begun, "what was begun came whole and in order, and nothing else");
+}
+
 // The break is a drop that gives up the head of the line while the send goes on (`release` in the drop of `Write`):
 // two frames mix.
 #[test]
 fn writes_that_are_dropped_are_sent_whole_or_not_at_all() {
-    on_ring(async |mut random| {
-        let (stream, client) = narrow_pair().await;
-        let reading = random.fork();
-        let client = peer(move || read_frames(&client, reading));
-        let (mut begun, mut unsent, mut dropped, mut number) = (Vec::new(), 0, 0, 0);
-        // As long as it takes for both to have happened often.
-        while begun.len() < 200 || dropped < 15 || unsent < 15 {
-            number += 1;
-            let gone = Arc::new(AtomicBool::new(false));
-            let watched = Watched { bytes: frame(number, &mut random), gone: Arc::clone(&gone) };
-            let write = stream.write_all(Bytes::from_owner(watched));
-            let micros = if random.once_in(4) { 5000 } else { 300 };
-            match time::timeout(random.micros(micros), write).await {
-                Ok(written) => {
-                    written.into_result().unwrap();
-                    begun.push(number);
-                }
-                // Dropped, and the runtime has let go of the bytes: it was never begun.
-                Err(_) if gone.load(Ordering::Relaxed) => unsent += 1,
-                Err(_) => {
-                    begun.push(number);
-                    dropped += 1;
-                }
-            }
-        }
-        println!("{} frames begun, {dropped} of them dropped; {unsent} never begun", begun.len());
-        drop(stream);
-        assert_eq!(joined(client).await, begun, "what was begun came whole and in order, and nothing else");
-    });
+    on_ring(async |random| check_dropped(random, |_| true).await);
+}
+
+// The break is the same, in the drop of `WriteAllZeroCopy`.
+#[test]
+fn writes_without_a_copy_that_are_dropped_are_sent_whole_or_not_at_all() {
+    on_ring(async |random| check_dropped(random, |random| random.once_in(3)).await);
 }
 
 // The break is a dropped write that is cancelled (`OnDrop::Cancel` in the drop of `Write`).

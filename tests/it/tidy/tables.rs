@@ -39,6 +39,7 @@ pub(super) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("runtime/src/op/read.rs", "the entry points into the buffer"),
     ("runtime/src/op/recv.rs", "the entry points into the buffer, and completions name pooled ones"),
     ("runtime/src/op/send.rs", "the entry points into the buffer"),
+    ("runtime/src/op/send_zero_copy.rs", "the entry points into the buffer"),
     ("runtime/src/op/shutdown.rs", "implements the unsafe trait Operation"),
     ("runtime/src/op/statx.rs", "the kernel fills in a structure"),
     ("runtime/src/op/write.rs", "the entry points into the buffer"),
