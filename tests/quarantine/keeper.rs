@@ -16,7 +16,7 @@ const BYTES_MIN: usize = 256;
 const BLOCKS_MAX: usize = 1 << 17;
 const BYTES_MAX: usize = 4 << 30;
 /// What freed memory is filled with. No file and no peer of the tests sends such a byte.
-const PATTERN: u8 = 0xa5;
+pub(crate) const PATTERN: u8 = 0xa5;
 
 struct Kept {
     start: AtomicPtr<u8>,

@@ -1,12 +1,14 @@
 //! Operations that write into memory of ours, dropped in the middle: reads past the page cache and through it, and
-//! receives with bytes on their way.
+//! receives with bytes on their way; and zero-copy sends, which read it.
 
 use std::fs;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream as StdStream};
+use std::net::{SocketAddr, TcpListener, TcpStream as StdStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use uring::macro_support::test_builder;
 use uring::net::TcpStream;
 use uring::{spawn, time};
 
+use crate::late::LateReader;
+
 /// Bytes of a read of a file.
 const BYTES: usize = 32 << 20;
 
@@ -30,10 +34,11 @@ pub(crate) enum End {
     Leak,
 }
 
-/// A large file and a peer that always sends.
+/// A large file, a peer that always sends, and one that reads late.
 pub(crate) struct Matrix {
     directory: PathBuf,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
+    late: Arc<LateReader>,
 }
 
 type Flight = Pin<Box<dyn Future<Output = ()>>>;
@@ -53,7 +58,12 @@ impl Matrix {
         thread::spawn(move || {
             listener.incoming().for_each(|stream| drop(thread::spawn(|| flood(stream.unwrap()))))
         });
-        Self { directory, address }
+        Self { directory, address, late: LateReader::new() }
+    }
+
+    /// How many bytes of freed memory reached the peer that reads late.
+    pub(crate) fn stale(&self) -> usize {
+        self.late.stale()
     }
 
     fn path(&self) -> PathBuf {
@@ -91,6 +101,19 @@ impl Matrix {
         flights.push(Box::pin(async move { while TcpStream::connect(address).await.is_ok() {} }));
         let stream = TcpStream::connect(self.address).await.unwrap();
         flights.push(Box::pin(async move { drop(stream.write_all(vec![7; BYTES]).await) }));
+        self.zero_copy_flights(flights).await;
+    }
+
+    /// Futures that send without a copy, more than the sockets take, to a peer that does not read yet: the kernel reads their
+    /// memory when they are gone.
+    async fn zero_copy_flights(&self, flights: &mut Vec<Flight>) {
+        let stream = Rc::new(TcpStream::connect(self.late.address).await.unwrap());
+        for _ in 0..4 {
+            let stream = Rc::clone(&stream);
+            flights.push(Box::pin(async move {
+                drop(stream.write_all_zero_copy(vec![7; 4 << 20]).await);
+            }));
+        }
     }
 
     /// Polls futures and drops them after a moment, with the runtime going on.
