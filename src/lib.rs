@@ -69,6 +69,7 @@
 //! | `tokio::task::coop::{consume_budget, unconstrained}` | [`task::consume_budget`], [`task::unconstrained`], the same |
 //! | `tokio::task::Builder` | [`task::Builder`], with a priority, too |
 //! | `tokio::task::yield_now` | [`task::yield_now`] |
+//! | `tokio::{select!, join!, try_join!}` | [`select!`], [`join!`], [`try_join!`], the same; [`Builder::seed`] repeats their chance |
 //! | `tokio::time::{sleep, timeout, interval, …}` | [`time`], the same, to the nanosecond |
 //! | `tokio::sync`: channels, locks, `Semaphore`, `Notify` | [`local`], the same within a core, with `Rc` for `Arc` |
 //! | `stream.read(&mut buf).await?` | `let (n, buf) = stream.read(buf).await.into_result()?`, or [`recv`](net::TcpStream::recv) |
@@ -109,7 +110,7 @@ pub use uring_runtime::task::{JoinError, JoinHandle, spawn, yield_now};
 pub use uring_runtime::{
     Audit, BuildError, Builder, Cause, CoreId, Cores, Features, Figure, FigureKind, FigureValue, Handle,
     LaunchError, Launcher, ParseCoresError, RemoteJoinHandle, Ring, Runtime, SetupError, Stats, Step, core,
-    kernel_threads, shutdown, shutdown_token, spawn_on, stats,
+    join, kernel_threads, select, shutdown, shutdown_token, spawn_on, stats, try_join,
 };
 
 #[doc(hidden)]

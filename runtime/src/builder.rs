@@ -8,7 +8,7 @@ use uring_sys_shim::{Features, KernelRing, Ring, RingConfig, SetupError};
 
 use crate::blocking::{Blocking, BlockingConfig};
 use crate::buf::PoolConfig;
-use crate::core::{Core, CoreConfig};
+use crate::core::{Core, CoreConfig, fresh_seed, seed_of_core};
 use crate::driver::AnyRing;
 use crate::launch::{Cores, Launcher};
 use crate::runtime::Runtime;
@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     spin: Duration,
     blocking: BlockingConfig,
     stall_limit: Option<Duration>,
+    /// What the generators begin with, unless they begin with the kernel's randomness.
+    seed: Option<u64>,
     /// The pool that several cores share.
     pool_of_threads: Option<Arc<Blocking>>,
 }
@@ -51,6 +53,12 @@ impl Settings {
         // As this thread may run, which is on no core. Where that is not known, they stay with the core that starts them.
         let cpus = uring_sys_shim::usable_cpus().unwrap_or_default();
         self.pool_of_threads = Some(Arc::new(Blocking::on(self.blocking, cpus)));
+        self
+    }
+
+    /// For one core of a service.
+    pub(crate) fn of_core(mut self, index: usize) -> Self {
+        self.seed = self.seed.map(|seed| seed_of_core(seed, index));
         self
     }
 
@@ -82,6 +90,7 @@ impl Builder {
             spin: SPIN,
             blocking: BlockingConfig::default(),
             stall_limit: cfg!(debug_assertions).then_some(Duration::from_millis(100)),
+            seed: None,
             pool_of_threads: None,
         })
     }
@@ -178,6 +187,18 @@ impl Builder {
         self
     }
 
+    /// What the core's generator begins with, so that the runtime leaves the same to chance as in another run with this seed.
+    /// Default: the kernel's randomness, another one for each runtime. The cores of a service begin with one that is
+    /// made of it and their index.
+    ///
+    /// The generator decides which branch of a [`select!`](crate::select) is polled first, and nothing else: tasks run and
+    /// timers fire in an order that has no chance in it. So the decisions are the same as long as the tasks ask in the same
+    /// order. When the kernel completes what, and when other threads wake a task, is in nobody's hand.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = Some(seed);
+        self
+    }
+
     /// The kernel features that may be used where they are there. Default all. Fewer is for tests of what an older
     /// kernel does.
     pub fn features(mut self, allow: Features) -> Self {
@@ -239,9 +260,10 @@ impl Builder {
             Some(ring) => AnyRing::Other(ring),
             None => AnyRing::Kernel(KernelRing::new(&self.settings.ring).map_err(BuildError::Ring)?),
         };
-        let Settings { pool, drain_timeout, spin, stall_limit, .. } = self.settings;
+        let Settings { pool, drain_timeout, spin, stall_limit, seed, .. } = self.settings;
         let blocking = self.settings.threads();
-        let config = CoreConfig { pool, drain_timeout, spin, blocking, stall_limit };
+        let seed = seed.unwrap_or_else(fresh_seed);
+        let config = CoreConfig { pool, drain_timeout, spin, blocking, stall_limit, seed };
         Core::new(ring, inbox, config).map(Runtime::from_core).map_err(BuildError::Resources)
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Users take it through the facade, the crate `uring`. Modules in reading order: `op` says what an operation is,
 //! `driver` keeps those in flight, `core` runs the loop, [`task`] and [`time`] are what it runs, [`buf`] is what
-//! operations own, [`io`] and [`fs`] are what users hold, [`local`] is what tasks of one core talk through, [`oracle`] is
-//! what debug builds look for.
+//! operations own, [`io`] and [`fs`] are what users hold, [`local`] is what tasks of one core talk through, `together`
+//! is several futures in one task, [`oracle`] is what debug builds look for.
 
 mod op;
 
@@ -28,6 +28,9 @@ pub mod signal;
 pub mod sync;
 pub mod task;
 pub mod time;
+
+#[doc(hidden)]
+pub mod together;
 
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

@@ -25,4 +25,5 @@ mod tasks;
 mod tcp;
 mod tidy;
 mod time;
+mod together;
 mod ui;

@@ -3,6 +3,7 @@
 //! It owns everything that one runtime consists of, and hands out the driver for one step at a time: no code of
 //! users runs while the driver is borrowed. The loop is in [`turn`], the end in [`end`].
 
+mod chance;
 mod counts;
 mod end;
 mod farewell;
@@ -34,11 +35,13 @@ use crate::stats::Stats;
 use crate::task::{Address, Bell, Inbox, Tasks, Waiter};
 use crate::time::Timers;
 
+use chance::Chance;
 use counts::Counts;
 use farewell::Farewell;
 use spin::Spin;
 use stall::Stalls;
 
+pub(crate) use chance::{below, fresh_seed, seed_of_core};
 pub(crate) use place::{current_id, with_current};
 
 /// Where a core is in its life.
@@ -61,6 +64,8 @@ pub(crate) struct CoreConfig {
     pub(crate) blocking: Arc<Blocking>,
     /// How long a poll may take before it is told.
     pub(crate) stall_limit: Option<Duration>,
+    /// What its generator begins with.
+    pub(crate) seed: u64,
 }
 
 /// One thread's runtime.
@@ -83,6 +88,7 @@ pub(crate) struct Core {
     member: OnceCell<Member>,
     spin: Cell<Spin>,
     stalls: RefCell<Stalls>,
+    chance: Chance,
     config: CoreConfig,
 }
 
@@ -121,6 +127,7 @@ impl Core {
             member: OnceCell::new(),
             spin: Cell::new(Spin::new(spin_nanos)),
             stalls: RefCell::new(Stalls::new(config.stall_limit)),
+            chance: Chance::new(config.seed),
             config,
         });
         core.submit_detached(Listen { core: Rc::clone(&core), bell, count: Box::new(0) });

@@ -113,7 +113,7 @@ impl Launcher {
                 let (start, started) = channel();
                 // One core is enough to hear of signals.
                 let grace = (index == 0 && self.signals == Signals::ShutDown).then_some(self.grace);
-                let settings = self.settings.clone();
+                let settings = self.settings.clone().of_core(index);
                 let core = CoreThread { index, cpu, settings, grace, reports: reports.clone(), started };
                 let (main, build) = (&main, &build);
                 thread::Builder::new()

@@ -153,9 +153,14 @@ pub(super) const HOMES: &[Home] = &[
             Needle::Name("HashSet::with_capacity"),
             Needle::Name("HashSet::default"),
             Needle::Name("getrandom"),
+            Needle::Name("fastrand"),
+            Needle::Name("rand"),
         ],
         scope: LIBRARY,
-        allowed: &[],
+        allowed: &[(
+            "runtime/src/core/chance.rs",
+            "it is that generator, and needs a seed where none is given",
+        )],
     },
     Home {
         what: "threads are started only by the launcher and the blocking pool",
