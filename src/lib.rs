@@ -75,6 +75,18 @@
 //! | `stream.read(&mut buf).await?` | `let (n, buf) = stream.read(buf).await.into_result()?`, or [`recv`](net::TcpStream::recv) |
 //! | `stream.write_all(&buf).await?` | `stream.write_all(buf).await.into_result()?` |
 //! | `tokio::fs::File` with a cursor | [`fs::File`] with offsets |
+//!
+//! # Features
+//!
+//! Both are off by default, and cost nothing then.
+//!
+//! * `metrics`: `metrics::record` gives the figures of a core to the crate `metrics`.
+//! * `console`: tasks, their polls and their wakes are told through `tracing` as
+//!   [tokio-console](https://docs.rs/console-subscriber) takes them. The program calls `console_subscriber::init()` before its
+//!   runtime starts and is built with `RUSTFLAGS="--cfg console_without_tokio_unstable"`; then `tokio-console` shows it. A
+//!   [`task::Builder`] names tasks. Wakers are not counted, because those of a core are names that nobody owns; calls on
+//!   threads (`task::spawn_blocking`) are not shown. It costs a span a task and an event a wake, so it is for looking, not
+//!   for measuring.
 #![forbid(unsafe_code)]
 
 /// Buffers that an operation owns while the kernel uses them.

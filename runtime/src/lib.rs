@@ -10,6 +10,7 @@ mod op;
 mod audit;
 mod blocking;
 mod builder;
+mod console;
 mod core;
 mod driver;
 mod launch;

@@ -1,5 +1,6 @@
 //! A runtime: one thread, one ring, and the tasks on it.
 
+use std::panic::Location;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,9 +9,11 @@ use std::{fmt, io};
 use uring_sys_shim::Features;
 
 use crate::audit::Audit;
+use crate::console::watch;
 use crate::core::{Core, with_current};
 use crate::remote::Handle;
 use crate::stats::Stats;
+use crate::task::MAIN;
 use crate::{BuildError, Builder, launch};
 
 /// A runtime on the thread that made it.
@@ -44,6 +47,8 @@ impl Runtime {
     /// When a runtime runs on this thread already. A panic of the future comes through; one of a task does not.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let (future, mark) = watch("block_on", None, Location::caller(), future);
+        self.core.tasks.borrow_mut().marks.set(MAIN, mark);
         self.core.run(pin!(future))
     }
 

@@ -63,7 +63,7 @@ impl Core {
         listeners.iter().filter_map(Weak::upgrade).for_each(|listener| listener.refuse());
         self.farewell.token.cancel();
         // It may wait for the deadline that there was before.
-        self.tasks.borrow_mut().schedule(MAIN);
+        self.wake(MAIN);
     }
 
     /// How long the end may wait for what is in flight.
@@ -83,7 +83,7 @@ impl Core {
     #[inline]
     pub(super) fn look_for_the_last_task(&self) {
         if self.farewell.waits_for_tasks.get() && !self.waits_for_tasks() {
-            self.tasks.borrow_mut().schedule(MAIN);
+            self.wake(MAIN);
         }
     }
 }

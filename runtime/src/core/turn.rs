@@ -22,6 +22,7 @@ use uring_sys_shim::{Call, Reply};
 use super::counts::add;
 use super::place::{Entered, with_current};
 use super::{Core, Misuse};
+use crate::console::Woken;
 use crate::driver::{self, Delivery, Key};
 use crate::op::More;
 use crate::panics::contain;
@@ -107,12 +108,21 @@ impl Core {
         if self.inbox.is_waiting() {
             add(&self.counts.remote_wakes, 1);
             let mut tasks = self.tasks.borrow_mut();
-            let errands = self.inbox.take(|index| tasks.schedule(index));
+            let mut woken = Woken::default();
+            let errands = self.inbox.take(|index| woken.add(tasks.schedule(index)));
             drop(tasks);
+            woken.tell();
             for errand in errands {
                 guard("an errand from another thread", || errand.run());
             }
         }
+    }
+
+    /// Makes the task at this place ready, on its own thread.
+    #[inline]
+    pub(crate) fn wake(&self, index: u32) {
+        let mark = self.tasks.borrow_mut().schedule(index);
+        mark.woken();
     }
 
     // In the loop itself, so that the task goes there and back in registers.
@@ -134,7 +144,7 @@ impl Core {
             let Some(due) = self.timers.borrow_mut().pop_due(now) else { return };
             add(&self.counts.timers_fired, 1);
             match due {
-                Due::Task(index) => self.tasks.borrow_mut().schedule(index),
+                Due::Task(index) => self.wake(index),
                 Due::Foreign(waker) => guard("a waker", || waker.wake()),
                 Due::Nobody => {}
             }

@@ -7,6 +7,7 @@ use super::priority::Priority;
 use super::raw;
 use super::table::MAIN;
 use super::waker::Name;
+use crate::console::watch;
 use crate::core::{Misuse, with_current};
 
 /// Runs a future by itself, on the current core, with [`Priority::Normal`].
@@ -93,10 +94,12 @@ where
     let caller = Location::caller();
     let spawned = with_current(|core| {
         let core = core?;
+        let (future, mark) = watch("task", name, caller, future);
         let (task, joined) = raw::task(future, caller);
         Some(if core.is_open() {
             let mut tasks = core.tasks.borrow_mut();
             let index = tasks.insert(task, priority);
+            tasks.marks.set(index, mark);
             if let Some(name) = name {
                 tasks.set_name(index, name);
             }

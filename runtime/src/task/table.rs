@@ -5,6 +5,7 @@ use std::mem;
 
 use super::Task;
 use super::priority::{Priority, Queues, Standing};
+use crate::console::{Mark, Marks};
 
 /// The place of the main future, which is on the stack of `block_on` and not in the table.
 pub(crate) const MAIN: u32 = 0;
@@ -61,6 +62,8 @@ pub(crate) struct Tasks {
     ready: Queues,
     /// The names of the tasks that have one, by their places.
     names: BTreeMap<u32, Box<str>>,
+    /// What the console knows the tasks by.
+    pub(crate) marks: Marks,
     /// Polls since the core was made.
     pub(crate) polls: u64,
     /// Tasks since the core was made.
@@ -72,7 +75,15 @@ impl Default for Tasks {
         let mut ready = Queues::default();
         // The first place is the main future's.
         let slots = vec![Slot::new(&mut ready)];
-        Self { slots, free: Vec::new(), ready, names: BTreeMap::new(), polls: 0, spawned: 0 }
+        Self {
+            slots,
+            free: Vec::new(),
+            ready,
+            names: BTreeMap::new(),
+            marks: Marks::default(),
+            polls: 0,
+            spawned: 0,
+        }
     }
 }
 
@@ -108,12 +119,14 @@ impl Tasks {
         index
     }
 
-    /// Makes the task at this place ready. A place without a task is passed over when its turn comes.
+    /// Makes the task at this place ready. A place without a task is passed over when its turn comes. Gives whom to tell
+    /// of, when nothing is borrowed any more: see [`Core::wake`](crate::core::Core::wake).
     #[inline]
-    pub(crate) fn schedule(&mut self, index: u32) {
+    pub(crate) fn schedule(&mut self, index: u32) -> Mark {
         if let Some(slot) = self.slots.get_mut(index as usize) {
             self.ready.schedule(&mut slot.standing, index);
         }
+        self.marks.at(index)
     }
 
     /// Puts back the task that has run, and takes the one whose turn it is: the one of its priority that has been ready

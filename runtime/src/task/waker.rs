@@ -39,7 +39,7 @@ impl Name {
     pub(crate) fn wake(self) {
         let own = with_current(|current| match current {
             Some(current) if current.id() == self.core() => {
-                current.tasks.borrow_mut().schedule(self.index());
+                current.wake(self.index());
                 true
             }
             _ => false,
