@@ -12,6 +12,15 @@ pub(crate) struct Placement {
     pub(crate) client: usize,
 }
 
+/// The processor of the load generator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seat {
+    /// Nobody else is on it.
+    Alone(usize),
+    /// A core of the server is on it, too.
+    Shared(usize),
+}
+
 impl Placement {
     /// The last CPU that the process may use serves and the first one loads it: interrupts tend to land on the first.
     ///
@@ -23,6 +32,19 @@ impl Placement {
             (Some(&client), Some(&server)) if client != server => Ok(Self { server, client }),
             _ => Err("two CPUs are needed, one for the server and one for the client".into()),
         }
+    }
+
+    /// The processors of a server with so many cores, from the last one downwards: when there are as many, the last of
+    /// them is the client's, too.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub(crate) fn cores(count: usize) -> Result<Vec<usize>> {
+        let allowed = allowed()?;
+        if allowed.len() < count {
+            return Err(format!("{count} cores need as many CPUs, and there are {}", allowed.len()).into());
+        }
+        Ok(allowed.into_iter().rev().take(count).collect())
     }
 }
 

@@ -37,10 +37,13 @@ impl Child {
         Ok(Self { name, process, requests, replies: BufReader::new(replies) })
     }
 
-    /// Starts an echo server and waits until it listens.
-    pub(crate) fn server(arm: Arm, cpu: usize) -> Result<(Self, SocketAddr)> {
-        let (arm_name, cpu) = (arm.to_string(), cpu.to_string());
-        let args = ["serve", "tcp-echo", "--control", "--arm", &arm_name, "--cpu", &cpu].map(str::to_owned);
+    /// Starts an echo server with a core on each of these processors, and waits until it listens.
+    pub(crate) fn server(arm: Arm, cpus: &[usize]) -> Result<(Self, SocketAddr)> {
+        let (arm_name, cores) = (arm.to_string(), cpus.len().to_string());
+        let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
+        let [kind, protocol, control] = ["serve", "tcp-echo", "--control"];
+        let args = [kind, protocol, control, "--arm", &arm_name, "--cores", &cores, "--cpu", &cpus.join(",")]
+            .map(str::to_owned);
         let mut server = Self::start(format!("the {arm} server"), &args)?;
         let line = server.line()?;
         let addr =

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::arms::Arm;
 use crate::losses::{Scenario, World};
+use crate::serve::CORES_MAX;
 use crate::workload::Workload;
 
 /// Compare the uring runtime with epoll, with the bare ring and with tokio.
@@ -61,18 +62,24 @@ pub(crate) struct CompareArgs {
     /// What to measure; give several separated by commas, or `all`.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
     pub(crate) workload: Vec<WorkloadChoice>,
-    /// Who takes part.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Arm::ALL)]
+    /// Who takes part; unless said, all that the workload usually has.
+    #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) arms: Vec<Arm>,
     /// tcp-echo: open connections, each with one message in flight.
     #[arg(long, value_delimiter = ',', default_values_t = [64, 1], value_parser = clap::value_parser!(u32).range(1..=16384))]
     pub(crate) connections: Vec<u32>,
+    /// tcp-echo: cores of the server. With as many as there are CPUs it shares one with the load generator.
+    #[arg(long, value_delimiter = ',', default_values_t = [1], value_parser = cores())]
+    pub(crate) cores: Vec<u32>,
     /// tcp-echo: bytes of a message, a multiple of 8.
     #[arg(long, default_value_t = 64, value_parser = message_size)]
     pub(crate) size: u32,
     /// tcp-echo: microseconds that a connection rests between an answer and its next message.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub(crate) gap_us: u32,
+    /// mesh: nodes, each on a CPU of its own.
+    #[arg(long, value_delimiter = ',', default_values_t = [2], value_parser = clap::value_parser!(u32).range(2..=64))]
+    pub(crate) nodes: Vec<u32>,
     /// file-read: reads in flight.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 32], value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) depth: Vec<u32>,
@@ -92,14 +99,25 @@ pub(crate) struct CompareArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum WorkloadChoice {
+    /// Messages over TCP, to a server and back.
     TcpEcho,
+    /// Random reads of a file in the page cache.
     FileRead,
+    /// Spawning a task and joining it.
     Spawn,
+    /// Yielding, alone and among others.
     Yield,
+    /// Arming, cancelling and waiting for timers.
     Timers,
+    /// A channel within a core.
     Mpsc,
+    /// Values from one core to another.
     Stream,
+    /// A value to another core and back.
     PingPong,
+    /// Values from every core to every other one.
+    Mesh,
+    /// All of these.
     All,
 }
 
@@ -117,9 +135,12 @@ pub(crate) struct ServeArgs {
     /// Stop after so many seconds; without it, at SIGINT or SIGTERM.
     #[arg(long)]
     pub(crate) seconds: Option<f64>,
-    /// Pin the process to this CPU.
-    #[arg(long, hide = true)]
-    pub(crate) cpu: Option<usize>,
+    /// Cores, each with a listener of its own, on one port.
+    #[arg(long, default_value_t = 1, value_parser = cores())]
+    pub(crate) cores: u32,
+    /// The CPU of each core.
+    #[arg(long, hide = true, value_delimiter = ',')]
+    pub(crate) cpu: Vec<usize>,
     /// Answer control lines on standard input, and end with it.
     #[arg(long, hide = true)]
     pub(crate) control: bool,
@@ -192,6 +213,9 @@ pub(crate) struct LoadArgs {
     /// Bytes of a message.
     #[arg(long, value_parser = message_size)]
     pub(crate) size: u32,
+    /// A core of the server is on the same CPU: leave it to that one when there is nothing to do.
+    #[arg(long)]
+    pub(crate) shares_cpu: bool,
     /// Pin the process to this CPU.
     #[arg(long)]
     pub(crate) cpu: Option<usize>,
@@ -211,12 +235,16 @@ pub(crate) struct LocalArgs {
     /// file-read: the file, filled by `compare`.
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
-    /// stream, ping-pong: the CPU of the other thread.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) other_cpu: usize,
+    /// stream, ping-pong, mesh: the CPU of each other thread.
+    #[arg(long)]
+    pub(crate) other_cpu: Vec<usize>,
     /// Pin the process to this CPU.
     #[arg(long)]
     pub(crate) cpu: Option<usize>,
+}
+
+fn cores() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=CORES_MAX as i64)
 }
 
 /// A message is a whole number of pattern words, so that every byte of it can be checked word by word.

@@ -53,10 +53,11 @@ pub(crate) struct LoadRound {
     pub(crate) elapsed_ns: u64,
     pub(crate) p50_ns: u64,
     pub(crate) p99_ns: u64,
-    /// The share of the round in which the generator had nothing to do, 0 to 1.
-    pub(crate) waited: f64,
-    /// The share of the round in which somebody else had the generator's CPU: it never gives it away.
-    pub(crate) disturbed: f64,
+    /// The share of the round in which the generator had nothing to do, 0 to 1, unless it shares its CPU with the server.
+    pub(crate) waited: Option<f64>,
+    /// The share of the round in which somebody else had the generator's CPU, unless it has to share it: else it never gives
+    /// it away.
+    pub(crate) disturbed: Option<f64>,
 }
 
 /// What a process with a workload of its own is asked.

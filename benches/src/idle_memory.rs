@@ -1,7 +1,7 @@
 //! The user memory of an idle connection: many are opened, each exchanges one message, and then the server waits.
 
 use crate::Result;
-use crate::affinity::Placement;
+use crate::affinity::{Placement, Seat};
 use crate::child::Child;
 use crate::cli::IdleMemoryArgs;
 use crate::compare::generator;
@@ -20,10 +20,10 @@ pub(crate) fn run(args: &IdleMemoryArgs) -> Result<()> {
         return Err(format!("the descriptor limit is {limit}; raise it or open fewer connections").into());
     }
     let placement = Placement::choose()?;
-    let (mut server, addr) = Child::server(args.arm, placement.server)?;
-    let _first = generator(&[addr], CONNECTIONS_BEFORE, args.size, placement.client)?;
+    let (mut server, addr) = Child::server(args.arm, &[placement.server])?;
+    let _first = generator(&[addr], CONNECTIONS_BEFORE, args.size, Seat::Alone(placement.client))?;
     let before: ServerMemory = server.ask(&AskServer::Memory)?;
-    let _rest = generator(&[addr], args.connections, args.size, placement.client)?;
+    let _rest = generator(&[addr], args.connections, args.size, Seat::Alone(placement.client))?;
     let after: ServerMemory = server.ask(&AskServer::Memory)?;
 
     let each = |bytes: i64| bytes as f64 / f64::from(args.connections);

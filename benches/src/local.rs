@@ -22,6 +22,7 @@ pub(crate) fn run(args: &LocalArgs) -> Result<()> {
 }
 
 fn setting(args: &LocalArgs) -> Result<Setting> {
+    let other_cpu = || args.other_cpu.first().copied().ok_or("it needs --other-cpu");
     match args.workload {
         Workload::TcpEcho => Err("tcp-echo is run by `serve` and `load`".into()),
         Workload::FileRead => {
@@ -32,7 +33,10 @@ fn setting(args: &LocalArgs) -> Result<Setting> {
         Workload::Yield => Ok(Setting::Yield),
         Workload::Timers => Ok(Setting::Timers),
         Workload::Mpsc => Ok(Setting::Mpsc),
-        Workload::Stream => Ok(Setting::Stream { other_cpu: args.other_cpu }),
-        Workload::PingPong => Ok(Setting::PingPong { other_cpu: args.other_cpu }),
+        Workload::Stream => Ok(Setting::Stream { other_cpu: other_cpu()? }),
+        Workload::PingPong => Ok(Setting::PingPong { other_cpu: other_cpu()? }),
+        Workload::Mesh => {
+            Ok(Setting::Mesh { cpus: args.cpu.into_iter().chain(args.other_cpu.iter().copied()).collect() })
+        }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Round {
     /// Operations done: round trips, reads, spawns.
     pub(crate) ops: u64,
     pub(crate) elapsed_ns: u64,
+    /// Cores of the process under test, if it has more than one.
+    pub(crate) cores: Option<u32>,
     /// User and system time of the whole process that does the work, helper threads included.
     pub(crate) cpu_ns: u64,
     /// System calls (for a ring: enters), where the arm knows them.
@@ -38,9 +40,9 @@ impl Round {
         self.cpu_ns as f64 / self.ops as f64
     }
 
-    /// The share of the round in which the process under test had a CPU, 0 to 1 on one CPU.
+    /// The share of the round in which a core of the process under test had its CPU, 0 to 1.
     pub(crate) fn busy(&self) -> f64 {
-        self.cpu_ns as f64 / self.elapsed_ns as f64
+        self.cpu_ns as f64 / self.elapsed_ns as f64 / f64::from(self.cores.unwrap_or(1))
     }
 
     pub(crate) fn ops_per_second(&self) -> f64 {

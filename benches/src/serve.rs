@@ -8,13 +8,19 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 
+use crate::affinity::Placement;
 use crate::alloc::Heap;
-use crate::arms::{self, Arm};
+use crate::arms::{self, Arm, Site};
 use crate::cli::{Protocol, ServeArgs};
 use crate::control::{AskServer, ServerCounters, ServerMemory, answer, say};
 use crate::{Result, affinity, meter};
 
-/// What a serving arm reports. One thread writes, so plain stores suffice: no read-modify-write is billed to an arm.
+/// Cores that a server can have.
+pub(crate) const CORES_MAX: usize = 64;
+
+/// What a core of a serving arm reports. One thread writes, so plain stores suffice: no read-modify-write is billed to an
+/// arm, and no two cores write to the same line.
+#[repr(align(128))]
 pub(crate) struct Counters {
     echoes: AtomicU64,
     echoed_bytes: AtomicU64,
@@ -23,15 +29,24 @@ pub(crate) struct Counters {
     live_bytes: AtomicI64,
 }
 
-static COUNTERS: Counters = Counters {
-    echoes: AtomicU64::new(0),
-    echoed_bytes: AtomicU64::new(0),
-    syscalls: AtomicU64::new(0),
-    allocations: AtomicU64::new(0),
-    live_bytes: AtomicI64::new(0),
-};
+static COUNTERS: [Counters; CORES_MAX] = [const { Counters::new() }; CORES_MAX];
+
+/// Those of a core, by its number.
+pub(crate) fn counters(core: usize) -> &'static Counters {
+    &COUNTERS[core]
+}
 
 impl Counters {
+    const fn new() -> Self {
+        Self {
+            echoes: AtomicU64::new(0),
+            echoed_bytes: AtomicU64::new(0),
+            syscalls: AtomicU64::new(0),
+            allocations: AtomicU64::new(0),
+            live_bytes: AtomicI64::new(0),
+        }
+    }
+
     /// To be called when bytes have come in and before they are sent back, so that the client never knows more than
     /// the server. Returns how many calls there were.
     pub(crate) fn echoing(&self, bytes: usize) -> u64 {
@@ -48,31 +63,36 @@ impl Counters {
     pub(crate) fn set_syscalls(&self, syscalls: u64) {
         self.syscalls.store(syscalls, Relaxed);
     }
+}
 
-    /// CPU time is read first and everything else after it, so that the reading is not in the round that it ends.
-    fn read(&self, arm: Arm) -> Result<ServerCounters> {
-        Ok(ServerCounters {
-            cpu_ns: meter::cpu_time()?.as_nanos() as u64,
-            echoed_bytes: self.echoed_bytes.load(Relaxed),
-            syscalls: arm.counts_syscalls().then(|| self.syscalls.load(Relaxed)),
-            allocations: self.allocations.load(Relaxed),
-            rings: meter::open_rings()?,
-        })
-    }
+/// CPU time is read first and everything else after it, so that the reading is not in the round that it ends.
+fn read(arm: Arm) -> Result<ServerCounters> {
+    let sum =
+        |count: fn(&Counters) -> &AtomicU64| COUNTERS.iter().map(|core| count(core).load(Relaxed)).sum();
+    Ok(ServerCounters {
+        cpu_ns: meter::cpu_time()?.as_nanos() as u64,
+        echoed_bytes: sum(|core| &core.echoed_bytes),
+        syscalls: arm.counts_syscalls().then(|| sum(|core| &core.syscalls)),
+        allocations: sum(|core| &core.allocations),
+        rings: meter::open_rings()?,
+    })
+}
 
-    fn memory(&self) -> Result<ServerMemory> {
-        Ok(ServerMemory {
-            heap_bytes: self.live_bytes.load(Relaxed),
-            anonymous_bytes: meter::anonymous_bytes()?,
-            resident_bytes: meter::resident_bytes()?,
-        })
-    }
+fn memory() -> Result<ServerMemory> {
+    Ok(ServerMemory {
+        heap_bytes: COUNTERS.iter().map(|core| core.live_bytes.load(Relaxed)).sum(),
+        anonymous_bytes: meter::anonymous_bytes()?,
+        resident_bytes: meter::resident_bytes()?,
+    })
 }
 
 /// Serves until told to stop; the watching thread ends the process.
 pub(crate) fn run(args: &ServeArgs) -> Result<()> {
     let Protocol::TcpEcho = args.protocol;
-    affinity::pin(args.cpu)?;
+    let cpus = cpus(args)?;
+    if let [cpu] = *cpus {
+        affinity::pin(Some(cpu))?;
+    }
     let (arm, control, length) = (args.arm, args.control, args.seconds);
     // Blocked here, before there are other threads, so that only the watcher receives them.
     let mut stop = SigSet::empty();
@@ -81,9 +101,24 @@ pub(crate) fn run(args: &ServeArgs) -> Result<()> {
     stop.thread_block()?;
     thread::spawn(move || {
         let outcome = if control { answer_about(arm) } else { watch(arm, stop, length) };
-        process::exit(report(outcome));
+        exit(outcome)
     });
-    arms::serve_echo(arm, args.addr, &COUNTERS, announce)
+    arms::serve_echo(arm, &Site { addr: args.addr, cpus: &cpus, announce: &announce })
+}
+
+/// The processors of the cores: as they were given, or else the best ones for more than one core.
+fn cpus(args: &ServeArgs) -> Result<Vec<usize>> {
+    match (args.cpu.len(), args.cores as usize) {
+        (0, 1) => Ok(Vec::new()),
+        (0, cores) => Placement::cores(cores),
+        (given, cores) if given == cores => Ok(args.cpu.clone()),
+        (given, cores) => Err(format!("{given} processors for {cores} cores").into()),
+    }
+}
+
+/// Ends the process, with all of its threads.
+pub(crate) fn exit(outcome: Result<()>) -> ! {
+    process::exit(report(outcome))
 }
 
 fn announce(addr: SocketAddr) -> Result<()> {
@@ -92,8 +127,8 @@ fn announce(addr: SocketAddr) -> Result<()> {
 
 fn answer_about(arm: Arm) -> Result<()> {
     answer(|request| match request {
-        AskServer::Counters => Ok(serde_json::to_value(COUNTERS.read(arm)?)?),
-        AskServer::Memory => Ok(serde_json::to_value(COUNTERS.memory()?)?),
+        AskServer::Counters => Ok(serde_json::to_value(read(arm)?)?),
+        AskServer::Memory => Ok(serde_json::to_value(memory()?)?),
     })
 }
 
@@ -108,7 +143,7 @@ fn watch(arm: Arm, stop: SigSet, seconds: Option<f64>) -> Result<()> {
         });
     }
     stop.wait()?;
-    let counters = COUNTERS.read(arm)?;
+    let counters = read(arm)?;
     let cpu_ms = counters.cpu_ns / 1_000_000;
     say(&format!("{arm}: echoed {} bytes, {cpu_ms} ms of CPU time", counters.echoed_bytes))
 }

@@ -1,18 +1,20 @@
 //! The crossbeam arm: its bounded channel between two threads that block.
 
+use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::Result;
 use crate::local::Bench;
 use crate::meter::Round;
-use crate::workload::{CAPACITY, Setting, ping_pong, stream};
+use crate::workload::{CAPACITY, Incoming, Outgoing, Parcel, Setting, channels, mesh, ping_pong, stream};
+use crate::{Error, Result};
 
 pub(crate) fn bench(setting: &Setting) -> Option<Box<dyn Bench>> {
     Some(match setting {
         Setting::Stream { other_cpu } => Box::new(Stream(*other_cpu)),
         Setting::PingPong { other_cpu } => Box::new(PingPong(*other_cpu)),
+        Setting::Mesh { cpus } => Box::new(Mesh(cpus.clone())),
         _ => return None,
     })
 }
@@ -54,4 +56,32 @@ impl Bench for PingPong {
         })?;
         Ok(vec![round])
     }
+}
+
+struct Mesh(Vec<usize>);
+
+impl Bench for Mesh {
+    fn round(&mut self, length: Duration) -> Result<Vec<Round>> {
+        Ok(vec![mesh(length, &self.0, channels(self.0.len(), bounded), connected, connected)?])
+    }
+}
+
+type Node = (Vec<Option<Sender<Parcel>>>, Receiver<Parcel>);
+
+/// Who blocks cannot do two things at once, so a node is two threads on one processor.
+fn connected((senders, receiver): Node, mut outgoing: Outgoing, mut incoming: Incoming) -> Result<Incoming> {
+    thread::scope(|scope| {
+        // The senders move along, and go when all is sent.
+        let sends = scope.spawn(move || {
+            outgoing.try_for_each(|(to, parcel)| {
+                Ok::<_, Error>(senders[to].as_ref().ok_or("a node sends to itself")?.send(parcel)?)
+            })
+        });
+        let received = receiver.iter().try_for_each(|parcel| incoming.take(parcel));
+        // Whoever still sends to this node is told.
+        drop(receiver);
+        received?;
+        sends.join().map_err(|_| "the thread that sends has panicked")??;
+        Ok(incoming)
+    })
 }

@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use ::flume::bounded;
+use ::flume::{Receiver, Sender};
 use ::tokio::runtime::{Builder, Runtime};
+use ::tokio::task::yield_now;
 
-use crate::Result;
 use crate::local::Bench;
 use crate::meter::Round;
-use crate::workload::{CAPACITY, Setting, ping_pong, stream};
+use crate::workload::{CAPACITY, Incoming, Outgoing, Parcel, Setting, channels, mesh, ping_pong, stream};
+use crate::{Error, Result};
 
 pub(crate) fn bench(setting: &Setting) -> Result<Option<Box<dyn Bench>>> {
     Ok(match setting {
         Setting::Stream { other_cpu } => Some(Box::new(Stream(runtime()?, *other_cpu))),
         Setting::PingPong { other_cpu } => Some(Box::new(PingPong(runtime()?, *other_cpu))),
+        Setting::Mesh { cpus } => Some(Box::new(Mesh(runtime()?, cpus.clone()))),
         _ => None,
     })
 }
@@ -72,4 +75,50 @@ impl Bench for PingPong {
         })?;
         Ok(vec![round])
     }
+}
+
+struct Mesh(Runtime, Vec<usize>);
+
+impl Bench for Mesh {
+    fn round(&mut self, length: Duration) -> Result<Vec<Round>> {
+        let (ends, here) = (channels(self.1.len(), bounded), &self.0);
+        let round = mesh(
+            length,
+            &self.1,
+            ends,
+            |node, outgoing, incoming| connected(here, node, outgoing, incoming),
+            |node, outgoing, incoming| connected(&runtime()?, node, outgoing, incoming),
+        )?;
+        Ok(vec![round])
+    }
+}
+
+type Node = (Vec<Option<Sender<Parcel>>>, Receiver<Parcel>);
+
+fn connected(
+    runtime: &Runtime,
+    (senders, receiver): Node,
+    mut outgoing: Outgoing,
+    mut incoming: Incoming,
+) -> Result<Incoming> {
+    runtime.block_on(async move {
+        let sends = ::tokio::spawn(async move {
+            while let Some((to, parcel)) = outgoing.next() {
+                senders[to].as_ref().ok_or("a node sends to itself")?.send_async(parcel).await?;
+                if outgoing.is_turn_over() {
+                    yield_now().await;
+                }
+            }
+            Ok::<_, Error>(())
+        });
+        let receives = ::tokio::spawn(async move {
+            while let Ok(parcel) = receiver.recv_async().await {
+                incoming.take(parcel)?;
+            }
+            Ok::<_, Error>(incoming)
+        });
+        let incoming = receives.await?;
+        sends.await??;
+        incoming
+    })
 }

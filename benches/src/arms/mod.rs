@@ -4,6 +4,8 @@ mod bare;
 mod crossbeam;
 mod epoll;
 mod flume;
+mod listen;
+mod many;
 mod raw;
 mod tokio;
 mod uring;
@@ -13,31 +15,35 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use nix::sys::socket::{Backlog, listen};
 use serde::{Deserialize, Serialize};
-
-use ::uring::Builder;
 
 use crate::Result;
 use crate::local::Bench;
-use crate::serve::Counters;
+use crate::serve::{Counters, counters};
 use crate::workload::Setting;
 
 /// Who takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Arm {
     /// The runtime under test, through its public interface.
     Uring,
     /// The same, with a core that never looks before it sleeps. It takes part when it is asked for.
-    #[serde(rename = "uring-no-spin")]
     UringNoSpin,
+    /// The same, with `Builder::low_latency`: a core that looks for longer before it sleeps.
+    UringLowLatency,
+    /// Its channel that many cores send to, where `uring` is its mesh.
+    UringMpsc,
     /// System calls behind a readiness loop written for this harness; for files, blocking `pread(2)`.
     Epoll,
     /// The bare ring without any runtime: the limit to compare with.
     Raw,
+    /// The bare ring, which looks for completions for up to 50 µs before it waits, as the runtime does unless said.
+    RawSpin,
     /// tokio on one thread.
     Tokio,
+    /// tokio's runtime of many threads. It takes part where the server has many cores.
+    TokioMulti,
     /// The channel of flume, between two runtimes of tokio.
     Flume,
     /// The channel of crossbeam, between threads.
@@ -47,17 +53,22 @@ pub(crate) enum Arm {
 }
 
 impl Arm {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Uring, Self::Epoll, Self::Raw, Self::Tokio, Self::Flume, Self::Crossbeam, Self::Bare];
-
     /// Whether the arm's process must have a ring, or must not.
     pub(crate) fn uses_ring(self) -> bool {
-        matches!(self, Self::Uring | Self::UringNoSpin | Self::Raw)
+        matches!(
+            self,
+            Self::Uring
+                | Self::UringNoSpin
+                | Self::UringLowLatency
+                | Self::UringMpsc
+                | Self::Raw
+                | Self::RawSpin
+        )
     }
 
     /// tokio has no counter of its system calls.
     pub(crate) fn counts_syscalls(self) -> bool {
-        matches!(self, Self::Uring | Self::UringNoSpin | Self::Epoll | Self::Raw)
+        self.uses_ring() || self == Self::Epoll
     }
 }
 
@@ -66,9 +77,13 @@ impl fmt::Display for Arm {
         f.pad(match self {
             Self::Uring => "uring",
             Self::UringNoSpin => "uring-no-spin",
+            Self::UringLowLatency => "uring-low-latency",
+            Self::UringMpsc => "uring-mpsc",
             Self::Epoll => "epoll",
             Self::Raw => "raw",
+            Self::RawSpin => "raw-spin",
             Self::Tokio => "tokio",
+            Self::TokioMulti => "tokio-multi",
             Self::Flume => "flume",
             Self::Crossbeam => "crossbeam",
             Self::Bare => "bare",
@@ -77,30 +92,46 @@ impl fmt::Display for Arm {
 }
 
 /// Tells whoever waits that a server listens.
-pub(crate) type Announce = fn(SocketAddr) -> Result<()>;
+pub(crate) type Announce<'a> = &'a (dyn Fn(SocketAddr) -> Result<()> + Sync);
 
-/// Echoes on one thread, to any number of connections, until the process ends.
-pub(crate) fn serve_echo(
+/// Where a server is to listen, and run.
+pub(crate) struct Site<'a> {
+    pub(crate) addr: SocketAddr,
+    /// The processor of each core. With at most one the server runs on its thread, wherever that is.
+    pub(crate) cpus: &'a [usize],
+    pub(crate) announce: Announce<'a>,
+}
+
+/// Echoes to any number of connections, until the process ends.
+pub(crate) fn serve_echo(arm: Arm, site: &Site<'_>) -> Result<()> {
+    match uring::builder(arm) {
+        _ if site.cpus.len() > 1 || arm == Arm::TokioMulti => many::serve_echo(arm, site),
+        Some(builder) => uring::serve_echo(builder, site.addr, counters(0), site.announce),
+        None => one_thread(arm, listen::listen_on(site.addr)?, counters(0), site.announce),
+    }
+}
+
+/// Echoes on this thread.
+fn one_thread(
     arm: Arm,
-    addr: SocketAddr,
+    listener: TcpListener,
     counters: &'static Counters,
-    announce: Announce,
+    announce: Announce<'_>,
 ) -> Result<()> {
     match arm {
-        Arm::Uring => uring::serve_echo(Builder::new(), addr, counters, announce),
-        Arm::UringNoSpin => uring::serve_echo(Builder::new().spin(Duration::ZERO), addr, counters, announce),
-        Arm::Epoll => epoll::serve_echo(addr, counters, announce),
-        Arm::Raw => raw::serve_echo(addr, counters, announce),
-        Arm::Tokio => tokio::serve_echo(addr, counters, announce),
-        Arm::Flume | Arm::Crossbeam | Arm::Bare => Err(format!("the {arm} arm serves nothing").into()),
+        Arm::Epoll => epoll::serve_echo(listener, counters, announce),
+        Arm::Raw => raw::serve_echo(&listener, Duration::ZERO, counters, announce),
+        Arm::RawSpin => raw::serve_echo(&listener, raw::SPIN, counters, announce),
+        Arm::Tokio => tokio::serve_echo(listener, counters, announce),
+        _ => Err(format!("the {arm} arm serves nothing").into()),
     }
 }
 
 /// Sets up a workload that needs no client. Which arms have which workload is said by [`crate::workload`].
 pub(crate) fn bench(arm: Arm, setting: &Setting) -> Result<Box<dyn Bench>> {
     let bench = match arm {
-        Arm::Uring => Some(uring::bench(setting)?),
-        Arm::UringNoSpin => None,
+        Arm::Uring | Arm::UringNoSpin | Arm::UringLowLatency | Arm::UringMpsc => uring::bench(arm, setting)?,
+        Arm::RawSpin | Arm::TokioMulti => None,
         Arm::Epoll => epoll::bench(setting)?,
         Arm::Raw => raw::bench(setting)?,
         Arm::Tokio => Some(tokio::bench(setting)?),
@@ -109,13 +140,6 @@ pub(crate) fn bench(arm: Arm, setting: &Setting) -> Result<Box<dyn Bench>> {
         Arm::Bare => bare::bench(setting),
     };
     bench.ok_or_else(|| format!("the {arm} arm has no such workload").into())
-}
-
-/// A listener with a backlog that takes a thousand connections at once; the standard library's is 128.
-fn listen_on(addr: SocketAddr) -> Result<TcpListener> {
-    let listener = TcpListener::bind(addr)?;
-    listen(&listener, Backlog::new(4096)?)?;
-    Ok(listener)
 }
 
 /// The last error of the kernel as it comes in a completion: a negative errno.

@@ -1,5 +1,6 @@
 //! The cases without a client: one process for each arm, which runs a round when asked.
 
+use std::slice;
 use std::time::Duration;
 
 use super::{Measured, Plan, interleave, rounds_of};
@@ -51,9 +52,12 @@ impl Contestant {
         option("--workload", setting.workload().to_string());
         option("--arm", arm.to_string());
         option("--cpu", cpu.to_string());
-        if let Setting::Stream { other_cpu } | Setting::PingPong { other_cpu } = setting {
-            option("--other-cpu", other_cpu.to_string());
-        }
+        let others = match setting {
+            Setting::Stream { other_cpu } | Setting::PingPong { other_cpu } => slice::from_ref(other_cpu),
+            Setting::Mesh { cpus } => &cpus[1..],
+            _ => &[],
+        };
+        others.iter().for_each(|cpu| option("--other-cpu", cpu.to_string()));
         if let Setting::FileRead { path, depth } = setting {
             option("--depth", depth.to_string());
             option(
@@ -87,6 +91,10 @@ fn case(setting: &Setting, part: usize) -> Case {
         Workload::Stream => &[
             "uring, tokio, flume: between two one-thread runtimes. crossbeam: between threads that block.",
             "CPU is that of both threads; who waits by looking burns it. Compare the throughput, too.",
+        ],
+        Workload::Mesh => &[
+            "uring: one mesh. The others: a channel into each node, with the same room. tokio, flume: between one-thread",
+            "runtimes. crossbeam: two threads a node, one that sends and one that receives. CPU is that of all nodes.",
         ],
         Workload::PingPong => &["bare: two threads with two eventfds. CPU is that of both threads."],
         _ => &[],

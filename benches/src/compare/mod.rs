@@ -47,6 +47,15 @@ impl Question {
             Self::Local(setting) => setting.workload(),
         }
     }
+
+    /// Who takes part: those who were asked for and can, or the usual ones.
+    fn arms(&self, asked: &[Arm]) -> Vec<Arm> {
+        match self {
+            _ if !asked.is_empty() => asked.iter().copied().filter(|&arm| self.workload().has(arm)).collect(),
+            Self::Echo(echo) => echo.usual().to_vec(),
+            Self::Local(setting) => setting.workload().usual().to_vec(),
+        }
+    }
 }
 
 pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
@@ -55,11 +64,11 @@ pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
     let workloads = workloads(&args.workload);
     // Kept until the end: dropping it removes the file.
     let data = workloads.contains(&Workload::FileRead).then(DataFile::create).transpose()?;
-    let questions = questions(args, &workloads, data.as_ref(), placement.client);
+    let questions = questions(args, &workloads, data.as_ref(), placement.client)?;
     let plan = plan(args, placement, &questions)?;
     let mut cases = Vec::new();
     for question in &questions {
-        let arms: Vec<Arm> = args.arms.iter().copied().filter(|&arm| question.workload().has(arm)).collect();
+        let arms = question.arms(&args.arms);
         match question {
             _ if arms.is_empty() => {}
             Question::Echo(echo) => cases.push(echo::run(&plan, &arms, *echo)?),
@@ -76,8 +85,7 @@ fn plan(args: &CompareArgs, placement: Placement, questions: &[Question]) -> Res
     let rounds = args.rounds.unwrap_or(rounds);
     let length = Duration::try_from_secs_f64(args.seconds_per_round.unwrap_or(seconds))?;
     let visits = |question: &Question| {
-        let arms = args.arms.iter().filter(|&&arm| question.workload().has(arm)).count();
-        arms as u64 * u64::from(rounds_of(question.workload(), rounds))
+        question.arms(&args.arms).len() as u64 * u64::from(rounds_of(question.workload(), rounds))
     };
     let progress = Progress::new(questions.iter().map(visits).sum());
     Ok(Plan { placement, rounds, length, warm_up: length / 4, progress })
@@ -99,6 +107,7 @@ fn workloads(choices: &[WorkloadChoice]) -> Vec<Workload> {
             Workload::Mpsc => WorkloadChoice::Mpsc,
             Workload::Stream => WorkloadChoice::Stream,
             Workload::PingPong => WorkloadChoice::PingPong,
+            Workload::Mesh => WorkloadChoice::Mesh,
         };
         choices.contains(&WorkloadChoice::All) || choices.contains(&choice)
     };
@@ -110,15 +119,16 @@ fn questions(
     workloads: &[Workload],
     data: Option<&DataFile>,
     other_cpu: usize,
-) -> Vec<Question> {
+) -> Result<Vec<Question>> {
     let mut questions = Vec::new();
     for workload in workloads {
         match workload {
             Workload::TcpEcho => {
                 let (size, gap) = (args.size, Duration::from_micros(args.gap_us.into()));
-                let echo = |&connections| Question::Echo(Echo { connections, size, gap });
-                let echoes = args.connections.iter().map(echo);
-                questions.extend(echoes);
+                for &cores in &args.cores {
+                    let echo = |&connections| Question::Echo(Echo { cores, connections, size, gap });
+                    questions.extend(args.connections.iter().map(echo));
+                }
             }
             Workload::FileRead => {
                 let path = data.map(DataFile::path).unwrap_or(Path::new("")).to_owned();
@@ -131,9 +141,15 @@ fn questions(
             Workload::Mpsc => questions.push(Question::Local(Setting::Mpsc)),
             Workload::Stream => questions.push(Question::Local(Setting::Stream { other_cpu })),
             Workload::PingPong => questions.push(Question::Local(Setting::PingPong { other_cpu })),
+            Workload::Mesh => {
+                for &nodes in &args.nodes {
+                    let cpus = Placement::cores(nodes as usize)?;
+                    questions.push(Question::Local(Setting::Mesh { cpus }));
+                }
+            }
         }
     }
-    questions
+    Ok(questions)
 }
 
 /// Visits the arms in order in even rounds and backwards in odd ones.

@@ -28,6 +28,15 @@ const SEND: u8 = 1;
 pub(super) struct Driver<'ring> {
     queues: Queues<'ring>,
     buffers: ProvidedBuffers,
+    idle: Idle,
+}
+
+/// What is done while there is nothing to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Idle {
+    Spins,
+    /// Who else is on the processor runs.
+    Yields,
 }
 
 /// A round under way.
@@ -43,17 +52,17 @@ struct Run {
     /// The connections that rest, and until when.
     resting: VecDeque<(Instant, u32)>,
     round_trips_ns: Histogram<u64>,
-    idle: Idle,
+    stretches: Stretches,
 }
 
 /// The stretches without anything to do.
 #[derive(Default)]
-struct Idle {
+struct Stretches {
     since: Option<Instant>,
     total: Duration,
 }
 
-impl Idle {
+impl Stretches {
     /// Notes that there is nothing to do and returns for how long that has been so.
     fn begin(&mut self, now: Instant) -> Duration {
         now - *self.since.get_or_insert(now)
@@ -67,8 +76,8 @@ impl Idle {
 }
 
 impl<'ring> Driver<'ring> {
-    pub(super) fn new(queues: Queues<'ring>, buffers: ProvidedBuffers) -> Self {
-        Self { queues, buffers }
+    pub(super) fn new(queues: Queues<'ring>, buffers: ProvidedBuffers, idle: Idle) -> Self {
+        Self { queues, buffers, idle }
     }
 
     /// Arms the receives of all connections, which then stay armed.
@@ -100,7 +109,7 @@ impl<'ring> Driver<'ring> {
             gap,
             resting: VecDeque::new(),
             round_trips_ns,
-            idle: Idle::default(),
+            stretches: Stretches::default(),
         };
         for slot in slots {
             self.send(connections, slot as u32, &mut run)?;
@@ -110,13 +119,15 @@ impl<'ring> Driver<'ring> {
             self.turn(connections, &mut run)?;
         }
         let (elapsed, cpu) = (start.elapsed(), cpu_time()? - cpu);
+        let share =
+            |part: Duration| (self.idle == Idle::Spins).then(|| part.as_secs_f64() / elapsed.as_secs_f64());
         Ok(LoadRound {
             round_trips: run.round_trips_ns.len(),
             elapsed_ns: elapsed.as_nanos() as u64,
             p50_ns: run.round_trips_ns.value_at_quantile(0.5),
             p99_ns: run.round_trips_ns.value_at_quantile(0.99),
-            waited: run.idle.total.as_secs_f64() / elapsed.as_secs_f64(),
-            disturbed: elapsed.saturating_sub(cpu).as_secs_f64() / elapsed.as_secs_f64(),
+            waited: share(run.stretches.total),
+            disturbed: share(elapsed.saturating_sub(cpu)),
         })
     }
 
@@ -128,7 +139,7 @@ impl<'ring> Driver<'ring> {
                 return Ok(());
             }
             run.resting.pop_front();
-            run.idle.end(run.now);
+            run.stretches.end(run.now);
             self.send(connections, slot, run)?;
         }
         Ok(())
@@ -138,7 +149,7 @@ impl<'ring> Driver<'ring> {
         self.queues.look();
         let Some(first) = self.queues.next() else { return self.wait(run) };
         run.now = Instant::now();
-        run.idle.end(run.now);
+        run.stretches.end(run.now);
         let mut next = Some(first);
         while let Some(completion) = next {
             self.complete(connections, completion, run)?;
@@ -152,14 +163,17 @@ impl<'ring> Driver<'ring> {
     fn wait(&mut self, run: &mut Run) -> Result<()> {
         let now = Instant::now();
         if now >= run.enter_at && self.queues.has_work() {
-            run.idle.end(now);
+            run.stretches.end(now);
             run.enter_at = now + run.pace;
             return Ok(self.queues.enter(0)?);
         }
-        if run.idle.begin(now) > SILENCE_MAX {
+        if run.stretches.begin(now) > SILENCE_MAX {
             return Err(format!("{} echoes are missing", run.in_flight).into());
         }
-        std::hint::spin_loop();
+        match self.idle {
+            Idle::Spins => std::hint::spin_loop(),
+            Idle::Yields => std::thread::yield_now(),
+        }
         Ok(())
     }
 

@@ -98,6 +98,12 @@ impl<'ring> Queues<'ring> {
         self.completions.sync();
     }
 
+    /// Whether there is a completion, after a look.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        self.look();
+        !self.completions.is_empty()
+    }
+
     /// The next completion that the last look has seen.
     pub(crate) fn next(&mut self) -> Option<Completion> {
         let entry = self.completions.next()?;

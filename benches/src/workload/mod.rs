@@ -2,6 +2,7 @@
 
 mod channels;
 mod files;
+mod mesh;
 mod tasks;
 mod timers;
 
@@ -14,6 +15,7 @@ use crate::arms::Arm;
 
 pub(crate) use channels::{CAPACITY, Numbers, ping_pong, stream};
 pub(crate) use files::{BLOCK_BYTES, DataFile, Offsets, Reads};
+pub(crate) use mesh::{Incoming, Outgoing, Parcel, channels, mesh};
 pub(crate) use tasks::{OPS_PER_LOOK, YIELDING_TASKS, repeat};
 pub(crate) use timers::all_timer_parts;
 
@@ -29,6 +31,7 @@ pub(crate) enum Workload {
     Mpsc,
     Stream,
     PingPong,
+    Mesh,
 }
 
 /// A workload without a client, with everything it needs to know.
@@ -40,6 +43,7 @@ pub(crate) enum Setting {
     Mpsc,
     Stream { other_cpu: usize },
     PingPong { other_cpu: usize },
+    Mesh { cpus: Vec<usize> },
 }
 
 impl Setting {
@@ -52,6 +56,7 @@ impl Setting {
             Self::Mpsc => Workload::Mpsc,
             Self::Stream { .. } => Workload::Stream,
             Self::PingPong { .. } => Workload::PingPong,
+            Self::Mesh { .. } => Workload::Mesh,
         }
     }
 
@@ -60,13 +65,14 @@ impl Setting {
         let part = self.workload().parts()[part];
         match self {
             Self::FileRead { depth, .. } => format!("{part}, {depth} in flight"),
+            Self::Mesh { cpus } => format!("{part} of {}", cpus.len()),
             _ => part.to_owned(),
         }
     }
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::TcpEcho,
         Self::FileRead,
         Self::Spawn,
@@ -75,17 +81,27 @@ impl Workload {
         Self::Mpsc,
         Self::Stream,
         Self::PingPong,
+        Self::Mesh,
     ];
 
-    /// Who can take part. epoll and the bare ring are no runtimes: they have no tasks and no timers.
-    pub(crate) fn has(self, arm: Arm) -> bool {
+    /// Who takes part unless arms are named. epoll and the bare ring are no runtimes: they have no tasks and no timers.
+    pub(crate) fn usual(self) -> &'static [Arm] {
         match self {
-            Self::TcpEcho if arm == Arm::UringNoSpin => true,
-            Self::TcpEcho | Self::FileRead => matches!(arm, Arm::Uring | Arm::Epoll | Arm::Raw | Arm::Tokio),
-            Self::Spawn | Self::Yield | Self::Timers | Self::Mpsc => matches!(arm, Arm::Uring | Arm::Tokio),
-            Self::Stream => matches!(arm, Arm::Uring | Arm::Tokio | Arm::Flume | Arm::Crossbeam),
-            Self::PingPong => !matches!(arm, Arm::UringNoSpin | Arm::Epoll | Arm::Raw),
+            Self::TcpEcho | Self::FileRead => &[Arm::Uring, Arm::Epoll, Arm::Raw, Arm::Tokio],
+            Self::Spawn | Self::Yield | Self::Timers | Self::Mpsc => &[Arm::Uring, Arm::Tokio],
+            Self::Stream => &[Arm::Uring, Arm::Tokio, Arm::Flume, Arm::Crossbeam],
+            Self::Mesh => &[Arm::Uring, Arm::UringMpsc, Arm::Tokio, Arm::Flume, Arm::Crossbeam],
+            Self::PingPong => &[Arm::Uring, Arm::Tokio, Arm::Flume, Arm::Crossbeam, Arm::Bare],
         }
+    }
+
+    /// Who can take part.
+    pub(crate) fn has(self, arm: Arm) -> bool {
+        let asked_for: &[Arm] = match self {
+            Self::TcpEcho => &[Arm::UringNoSpin, Arm::UringLowLatency, Arm::RawSpin, Arm::TokioMulti],
+            _ => &[],
+        };
+        self.usual().contains(&arm) || asked_for.contains(&arm)
     }
 
     /// Whom the others are divided by.
@@ -116,6 +132,7 @@ impl Workload {
             Self::Mpsc => &["send a value and receive it, within a task"],
             Self::Stream => &["a value from one thread to another"],
             Self::PingPong => &["a value to another thread and back"],
+            Self::Mesh => &["a value from each node to each other"],
         }
     }
 }
@@ -131,6 +148,7 @@ impl fmt::Display for Workload {
             Self::Mpsc => "mpsc",
             Self::Stream => "stream",
             Self::PingPong => "ping-pong",
+            Self::Mesh => "mesh",
         })
     }
 }

@@ -6,12 +6,12 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::Result;
-use crate::arms::{Announce, listen_on};
+use crate::arms::Announce;
 use crate::serve::Counters;
 
 const EVENTS_PER_WAIT: usize = 256;
@@ -44,8 +44,11 @@ enum Next {
     Close,
 }
 
-pub(crate) fn serve_echo(addr: SocketAddr, counters: &'static Counters, announce: Announce) -> Result<()> {
-    let listener = listen_on(addr)?;
+pub(crate) fn serve_echo(
+    listener: TcpListener,
+    counters: &'static Counters,
+    announce: Announce<'_>,
+) -> Result<()> {
     listener.set_nonblocking(true)?;
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::local::Bench;
 use crate::workload::Setting;
 
-pub(crate) use echo::serve_echo;
+pub(crate) use echo::{SPIN, serve_echo};
 
 pub(crate) fn bench(setting: &Setting) -> Result<Option<Box<dyn Bench>>> {
     Ok(match setting {

@@ -1,8 +1,10 @@
-//! The tokio arm: a current-thread runtime, used as its documentation teaches.
+//! The tokio arm: a current-thread runtime, and for servers on many cores also one of many threads, used as the
+//! documentation teaches.
 
 mod channels;
 mod echo;
 mod file;
+mod mesh;
 mod tasks;
 
 use ::tokio::runtime::{Builder, Runtime};
@@ -11,7 +13,7 @@ use crate::Result;
 use crate::local::Bench;
 use crate::workload::Setting;
 
-pub(crate) use echo::serve_echo;
+pub(crate) use echo::{serve_echo, serve_echo_on_workers};
 
 pub(crate) fn bench(setting: &Setting) -> Result<Box<dyn Bench>> {
     Ok(match setting {
@@ -22,6 +24,7 @@ pub(crate) fn bench(setting: &Setting) -> Result<Box<dyn Bench>> {
         Setting::Mpsc => Box::new(channels::Local(runtime()?)),
         Setting::Stream { other_cpu } => Box::new(channels::Stream(runtime()?, *other_cpu)),
         Setting::PingPong { other_cpu } => Box::new(channels::PingPong(runtime()?, *other_cpu)),
+        Setting::Mesh { cpus } => Box::new(mesh::Mesh(runtime()?, cpus.clone())),
     })
 }
 

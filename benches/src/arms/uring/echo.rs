@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use uring::Builder;
-use uring::net::{TcpListener, TcpStream};
+use uring::net::{TcpListener, TcpListenerOptions, TcpStream};
+use uring::{Builder, Cores};
 
 use crate::Result;
 use crate::arms::Announce;
-use crate::serve::Counters;
+use crate::arms::many::Muster;
+use crate::serve::{Counters, counters};
 
 /// Echoes between two looks at the runtime's own statistics, so that looking costs nothing.
 const ECHOES_PER_LOOK: u64 = 64;
@@ -16,18 +17,39 @@ pub(crate) fn serve_echo(
     builder: Builder,
     addr: SocketAddr,
     counters: &'static Counters,
-    announce: Announce,
+    announce: Announce<'_>,
 ) -> Result<()> {
     builder.build()?.block_on(async {
         let listener = TcpListener::bind(addr).await?;
         announce(listener.local_addr()?)?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            // A connection that breaks ends its own task and nothing else.
-            drop(uring::spawn(async move { drop(echo(stream, counters).await) }));
-        }
+        accept(listener, counters).await
     })
+}
+
+/// One service: a core on each of these processors, each with a listener of its own on the port.
+pub(crate) fn serve_echo_on_cores(
+    builder: Builder,
+    cpus: &[usize],
+    addr: SocketAddr,
+    muster: &Muster<'_>,
+) -> Result<()> {
+    // Signals are for the thread that watches.
+    let service = builder.cores(Cores::On(cpus.to_vec())).leave_signals();
+    let served = service.run(|| async {
+        let listener = TcpListenerOptions::new().reuse_port(true).bind(addr).await?;
+        muster.arrive(addr)?;
+        accept(listener, counters(uring::core().index)).await
+    });
+    served.map(drop).map_err(|error| error.to_string().into())
+}
+
+async fn accept(listener: TcpListener, counters: &'static Counters) -> Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        // A connection that breaks ends its own task and nothing else.
+        drop(uring::spawn(async move { drop(echo(stream, counters).await) }));
+    }
 }
 
 async fn echo(stream: TcpStream, counters: &'static Counters) -> std::io::Result<()> {

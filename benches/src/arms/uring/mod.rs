@@ -3,17 +3,39 @@
 mod channels;
 mod echo;
 mod file;
+mod mesh;
 mod tasks;
+
+use std::time::Duration;
 
 use ::uring::{Builder, Runtime};
 
 use crate::Result;
+use crate::arms::Arm;
 use crate::local::Bench;
 use crate::workload::Setting;
 
-pub(crate) use echo::serve_echo;
+pub(crate) use echo::{serve_echo, serve_echo_on_cores};
 
-pub(crate) fn bench(setting: &Setting) -> Result<Box<dyn Bench>> {
+/// How the runtime is built in each of its arms.
+pub(crate) fn builder(arm: Arm) -> Option<Builder> {
+    match arm {
+        Arm::Uring => Some(Builder::new()),
+        Arm::UringNoSpin => Some(Builder::new().spin(Duration::ZERO)),
+        Arm::UringLowLatency => Some(Builder::low_latency()),
+        _ => None,
+    }
+}
+
+pub(crate) fn bench(arm: Arm, setting: &Setting) -> Result<Option<Box<dyn Bench>>> {
+    Ok(match (arm, setting) {
+        (Arm::Uring, setting) => Some(own(setting)?),
+        (Arm::UringMpsc, Setting::Mesh { cpus }) => Some(Box::new(mesh::Channels(runtime()?, cpus.clone()))),
+        _ => None,
+    })
+}
+
+fn own(setting: &Setting) -> Result<Box<dyn Bench>> {
     Ok(match setting {
         Setting::FileRead { path, depth } => Box::new(file::RingReads::new(path, *depth)?),
         Setting::Spawn => Box::new(tasks::Spawn(runtime()?)),
@@ -22,6 +44,7 @@ pub(crate) fn bench(setting: &Setting) -> Result<Box<dyn Bench>> {
         Setting::Mpsc => Box::new(channels::Local(runtime()?)),
         Setting::Stream { other_cpu } => Box::new(channels::Stream(runtime()?, *other_cpu)),
         Setting::PingPong { other_cpu } => Box::new(channels::PingPong(runtime()?, *other_cpu)),
+        Setting::Mesh { cpus } => Box::new(mesh::Mesh(runtime()?, cpus.clone())),
     })
 }
 
