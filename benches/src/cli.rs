@@ -117,6 +117,10 @@ pub(crate) enum WorkloadChoice {
     PingPong,
     /// Values from every core to every other one.
     Mesh,
+    /// How long a task that is woken waits among 10,000 that are always ready.
+    Urgent,
+    /// Waking a core that sleeps.
+    Bell,
     /// All of these.
     All,
 }
@@ -235,7 +239,7 @@ pub(crate) struct LocalArgs {
     /// file-read: the file, filled by `compare`.
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
-    /// stream, ping-pong, mesh: the CPU of each other thread.
+    /// stream, ping-pong, mesh, urgent, bell: the CPU of each other thread.
     #[arg(long)]
     pub(crate) other_cpu: Vec<usize>,
     /// Pin the process to this CPU.
@@ -254,4 +258,42 @@ fn message_size(text: &str) -> Result<u32, String> {
         return Err("a message is 8 to 1048576 bytes and a multiple of 8".to_owned());
     }
     Ok(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command, CompareArgs};
+    use crate::arms::Arm;
+
+    fn compare(args: &str) -> Result<CompareArgs, clap::Error> {
+        match Cli::try_parse_from(["uring-bench", "compare"].into_iter().chain(args.split_whitespace()))?
+            .command
+        {
+            Command::Compare(args) => Ok(args),
+            _ => unreachable!("it was `compare`"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_comparison_is_of_one_core_and_of_the_usual_arms_unless_said() {
+        let args = compare("").expect("all have defaults");
+        assert_eq!((args.cores, args.nodes, args.arms), (vec![1], vec![2], vec![]));
+        let args = compare("--cores 1,2 --arms uring-low-latency,raw-spin,tokio-multi").expect("sound");
+        assert_eq!(args.cores, [1, 2]);
+        assert_eq!(args.arms, [Arm::UringLowLatency, Arm::RawSpin, Arm::TokioMulti]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for args in ["--cores 0", "--cores 65", "--nodes 1", "--size 7", "--arms nobody"] {
+            assert!(compare(args).is_err(), "{args}");
+        }
+    }
 }

@@ -35,6 +35,8 @@ fn setting(args: &LocalArgs) -> Result<Setting> {
         Workload::Mpsc => Ok(Setting::Mpsc),
         Workload::Stream => Ok(Setting::Stream { other_cpu: other_cpu()? }),
         Workload::PingPong => Ok(Setting::PingPong { other_cpu: other_cpu()? }),
+        Workload::Urgent => Ok(Setting::Urgent { other_cpu: other_cpu()? }),
+        Workload::Bell => Ok(Setting::Bell { other_cpu: other_cpu()? }),
         Workload::Mesh => {
             Ok(Setting::Mesh { cpus: args.cpu.into_iter().chain(args.other_cpu.iter().copied()).collect() })
         }

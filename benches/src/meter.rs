@@ -27,6 +27,9 @@ pub(crate) struct Round {
     pub(crate) rings: u32,
     pub(crate) p50_ns: Option<u64>,
     pub(crate) p99_ns: Option<u64>,
+    /// Polls of other tasks that came between a wake and what it was for.
+    pub(crate) p50_polls: Option<u64>,
+    pub(crate) p99_polls: Option<u64>,
     /// The share of the round in which the load generator had nothing to do, 0 to 1.
     pub(crate) waited: Option<f64>,
     /// The share of the round in which somebody else had the generator's CPU, 0 to 1.
@@ -94,6 +97,12 @@ pub(crate) fn open_rings() -> Result<u32> {
         }
     }
     Ok(rings)
+}
+
+/// Calls of `write(2)` of this process so far, where the kernel counts them (`proc_pid_io(5)`).
+pub(crate) fn writes() -> Option<u64> {
+    let counts = std::fs::read_to_string("/proc/self/io").ok()?;
+    counts.lines().find_map(|line| line.strip_prefix("syscw: "))?.parse().ok()
 }
 
 /// Resident anonymous memory of this process in bytes: what `smaps_rollup` sums, exact unlike `statm`.

@@ -68,3 +68,27 @@ fn every_node_of_a_mesh_hears_from_every_other_one() {
     let Some(cases) = compare(&["--workload", "mesh"]) else { return };
     assert_eq!(arms(&cases[0]), ["uring", "uring-mpsc", "tokio", "flume", "crossbeam"]);
 }
+
+/// The first round of each arm of a case, by one of its fields.
+fn figures(case: &Value, field: &str) -> Vec<u64> {
+    case["arms"].as_array().unwrap().iter().map(|arm| arm["rounds"][0][field].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn an_urgent_task_waits_for_a_turn_of_the_others_at_most_and_a_normal_one_for_all_of_them() {
+    let Some(cases) = compare(&["--workload", "urgent"]) else { return };
+    assert_eq!(cases.len(), 2, "woken by a timer, and by another core");
+    for case in cases {
+        assert_eq!(arms(&case), ["uring", "uring-normal", "tokio"]);
+        let [urgent, normal, _] = figures(&case, "p50_polls")[..] else { panic!("{case}") };
+        assert!(urgent < 1000 && normal > 5000, "{urgent} and {normal} polls of 10,000 others");
+    }
+}
+
+#[test]
+fn a_sleeping_core_is_woken_by_each_of_the_two_ways_and_their_system_calls_are_counted() {
+    let Some(cases) = compare(&["--workload", "bell"]) else { return };
+    assert_eq!(arms(&cases[0]), ["uring", "uring-eventfd", "bare"]);
+    let (calls, trips) = (figures(&cases[0], "syscalls"), figures(&cases[0], "ops"));
+    assert!(calls.iter().zip(trips).all(|(calls, trips)| *calls >= trips), "{calls:?}");
+}

@@ -34,6 +34,10 @@ pub(crate) enum Arm {
     UringLowLatency,
     /// Its channel that many cores send to, where `uring` is its mesh.
     UringMpsc,
+    /// Its tasks without a priority, where `uring` has an urgent one.
+    UringNormal,
+    /// With cores that are woken by their eventfds, where `uring` sends messages from ring to ring.
+    UringEventfd,
     /// System calls behind a readiness loop written for this harness; for files, blocking `pread(2)`.
     Epoll,
     /// The bare ring without any runtime: the limit to compare with.
@@ -61,6 +65,8 @@ impl Arm {
                 | Self::UringNoSpin
                 | Self::UringLowLatency
                 | Self::UringMpsc
+                | Self::UringNormal
+                | Self::UringEventfd
                 | Self::Raw
                 | Self::RawSpin
         )
@@ -79,6 +85,8 @@ impl fmt::Display for Arm {
             Self::UringNoSpin => "uring-no-spin",
             Self::UringLowLatency => "uring-low-latency",
             Self::UringMpsc => "uring-mpsc",
+            Self::UringNormal => "uring-normal",
+            Self::UringEventfd => "uring-eventfd",
             Self::Epoll => "epoll",
             Self::Raw => "raw",
             Self::RawSpin => "raw-spin",
@@ -130,11 +138,16 @@ fn one_thread(
 /// Sets up a workload that needs no client. Which arms have which workload is said by [`crate::workload`].
 pub(crate) fn bench(arm: Arm, setting: &Setting) -> Result<Box<dyn Bench>> {
     let bench = match arm {
-        Arm::Uring | Arm::UringNoSpin | Arm::UringLowLatency | Arm::UringMpsc => uring::bench(arm, setting)?,
+        Arm::Uring
+        | Arm::UringNoSpin
+        | Arm::UringLowLatency
+        | Arm::UringMpsc
+        | Arm::UringNormal
+        | Arm::UringEventfd => uring::bench(arm, setting)?,
         Arm::RawSpin | Arm::TokioMulti => None,
         Arm::Epoll => epoll::bench(setting)?,
         Arm::Raw => raw::bench(setting)?,
-        Arm::Tokio => Some(tokio::bench(setting)?),
+        Arm::Tokio => tokio::bench(setting)?,
         Arm::Flume => flume::bench(setting)?,
         Arm::Crossbeam => crossbeam::bench(setting),
         Arm::Bare => bare::bench(setting),

@@ -128,6 +128,7 @@ fn round(plan: &Plan, contestant: &mut Contestant, load: &mut Child, echo: Echo)
         waited: seen.waited,
         disturbed: seen.disturbed,
         ops_of_server: Some((after.echoed_bytes - before.echoed_bytes) / u64::from(size)),
+        ..Round::default()
     })
 }
 

@@ -53,7 +53,10 @@ impl Contestant {
         option("--arm", arm.to_string());
         option("--cpu", cpu.to_string());
         let others = match setting {
-            Setting::Stream { other_cpu } | Setting::PingPong { other_cpu } => slice::from_ref(other_cpu),
+            Setting::Stream { other_cpu }
+            | Setting::PingPong { other_cpu }
+            | Setting::Urgent { other_cpu }
+            | Setting::Bell { other_cpu } => slice::from_ref(other_cpu),
             Setting::Mesh { cpus } => &cpus[1..],
             _ => &[],
         };
@@ -96,6 +99,17 @@ fn case(setting: &Setting, part: usize) -> Case {
             "uring: one mesh. The others: a channel into each node, with the same room. tokio, flume: between one-thread",
             "runtimes. crossbeam: two threads a node, one that sends and one that receives. CPU is that of all nodes.",
         ],
+        Workload::Urgent if part == 0 => &[
+            "The delay is that of the task that is woken: uring has spawned it as urgent, uring-normal and tokio like the rest.",
+            "Each poll of a busy task looks at the clock. tokio's timers fire at whole milliseconds, up to one later.",
+        ],
+        Workload::Urgent => {
+            &["The other core is a thread that wakes the task by its waker, 0.1 to 1 ms after the last time."]
+        }
+        Workload::Bell => &[
+            "No core looks before it sleeps. uring: messages from ring to ring, Linux 6.7 or newer. uring-eventfd: without",
+            "them. bare: two threads with two eventfds. System calls are the enters and writes, CPU that of both threads.",
+        ],
         Workload::PingPong => &["bare: two threads with two eventfds. CPU is that of both threads."],
         _ => &[],
     };
@@ -105,7 +119,8 @@ fn case(setting: &Setting, part: usize) -> Case {
         baseline: workload.baseline(),
         latency: match workload {
             Workload::Timers => Some("woken late by"),
-            Workload::PingPong => Some("round-trip time"),
+            Workload::PingPong | Workload::Bell => Some("round-trip time"),
+            Workload::Urgent => Some("from wake to poll"),
             _ => None,
         },
         notes: notes.to_vec(),

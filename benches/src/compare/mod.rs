@@ -108,6 +108,8 @@ fn workloads(choices: &[WorkloadChoice]) -> Vec<Workload> {
             Workload::Stream => WorkloadChoice::Stream,
             Workload::PingPong => WorkloadChoice::PingPong,
             Workload::Mesh => WorkloadChoice::Mesh,
+            Workload::Urgent => WorkloadChoice::Urgent,
+            Workload::Bell => WorkloadChoice::Bell,
         };
         choices.contains(&WorkloadChoice::All) || choices.contains(&choice)
     };
@@ -141,6 +143,8 @@ fn questions(
             Workload::Mpsc => questions.push(Question::Local(Setting::Mpsc)),
             Workload::Stream => questions.push(Question::Local(Setting::Stream { other_cpu })),
             Workload::PingPong => questions.push(Question::Local(Setting::PingPong { other_cpu })),
+            Workload::Urgent => questions.push(Question::Local(Setting::Urgent { other_cpu })),
+            Workload::Bell => questions.push(Question::Local(Setting::Bell { other_cpu })),
             Workload::Mesh => {
                 for &nodes in &args.nodes {
                     let cpus = Placement::cores(nodes as usize)?;

@@ -100,6 +100,8 @@ fn columns(case: &Case) -> Vec<Column> {
         column("ops/s", |summary| Some(thousands(summary.ops_per_second))),
         column(&format!("{latency}\np50"), |summary| summary.p50_ns.map(microseconds)),
         column("p99", |summary| summary.p99_ns.map(microseconds)),
+        column("polls of others\np50", |summary| summary.p50_polls.map(thousands)),
+        column("p99", |summary| summary.p99_polls.map(thousands)),
         column("syscalls/op", |summary| summary.syscalls_per_op.map(|calls| format!("{calls:.3}"))),
         column("allocs/op", |summary| Some(format!("{:.3}", summary.allocations_per_op))),
         column("CPU busy", |summary| Some(percent(summary.busy))),

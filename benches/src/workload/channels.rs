@@ -100,7 +100,7 @@ pub(crate) fn ping_pong(
 }
 
 /// Runs one thing on a thread on the other processor and one here, until both have ended.
-fn beside<T>(
+pub(crate) fn beside<T>(
     other_cpu: usize,
     there: impl FnOnce() -> Result<()> + Send,
     here: impl FnOnce() -> Result<T>,

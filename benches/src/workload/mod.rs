@@ -1,8 +1,10 @@
 //! The workloads: what is done and measured, written once and independent of who does it.
 
 mod channels;
+mod crowd;
 mod files;
 mod mesh;
+mod slot;
 mod tasks;
 mod timers;
 
@@ -13,9 +15,11 @@ use serde::Serialize;
 
 use crate::arms::Arm;
 
-pub(crate) use channels::{CAPACITY, Numbers, ping_pong, stream};
+pub(crate) use channels::{CAPACITY, Numbers, RoundTrips, beside, ping_pong, stream};
+pub(crate) use crowd::{BUSY_TASKS, Crowd, Delays};
 pub(crate) use files::{BLOCK_BYTES, DataFile, Offsets, Reads};
 pub(crate) use mesh::{Incoming, Outgoing, Parcel, channels, mesh};
+pub(crate) use slot::Slot;
 pub(crate) use tasks::{OPS_PER_LOOK, YIELDING_TASKS, repeat};
 pub(crate) use timers::all_timer_parts;
 
@@ -32,6 +36,8 @@ pub(crate) enum Workload {
     Stream,
     PingPong,
     Mesh,
+    Urgent,
+    Bell,
 }
 
 /// A workload without a client, with everything it needs to know.
@@ -44,6 +50,8 @@ pub(crate) enum Setting {
     Stream { other_cpu: usize },
     PingPong { other_cpu: usize },
     Mesh { cpus: Vec<usize> },
+    Urgent { other_cpu: usize },
+    Bell { other_cpu: usize },
 }
 
 impl Setting {
@@ -57,6 +65,8 @@ impl Setting {
             Self::Stream { .. } => Workload::Stream,
             Self::PingPong { .. } => Workload::PingPong,
             Self::Mesh { .. } => Workload::Mesh,
+            Self::Urgent { .. } => Workload::Urgent,
+            Self::Bell { .. } => Workload::Bell,
         }
     }
 
@@ -72,7 +82,7 @@ impl Setting {
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::TcpEcho,
         Self::FileRead,
         Self::Spawn,
@@ -82,6 +92,8 @@ impl Workload {
         Self::Stream,
         Self::PingPong,
         Self::Mesh,
+        Self::Urgent,
+        Self::Bell,
     ];
 
     /// Who takes part unless arms are named. epoll and the bare ring are no runtimes: they have no tasks and no timers.
@@ -91,6 +103,8 @@ impl Workload {
             Self::Spawn | Self::Yield | Self::Timers | Self::Mpsc => &[Arm::Uring, Arm::Tokio],
             Self::Stream => &[Arm::Uring, Arm::Tokio, Arm::Flume, Arm::Crossbeam],
             Self::Mesh => &[Arm::Uring, Arm::UringMpsc, Arm::Tokio, Arm::Flume, Arm::Crossbeam],
+            Self::Urgent => &[Arm::Uring, Arm::UringNormal, Arm::Tokio],
+            Self::Bell => &[Arm::Uring, Arm::UringEventfd, Arm::Bare],
             Self::PingPong => &[Arm::Uring, Arm::Tokio, Arm::Flume, Arm::Crossbeam, Arm::Bare],
         }
     }
@@ -108,6 +122,7 @@ impl Workload {
     pub(crate) fn baseline(self) -> Arm {
         match self {
             Self::TcpEcho | Self::FileRead => Arm::Epoll,
+            Self::Bell => Arm::Bare,
             _ => Arm::Tokio,
         }
     }
@@ -133,6 +148,11 @@ impl Workload {
             Self::Stream => &["a value from one thread to another"],
             Self::PingPong => &["a value to another thread and back"],
             Self::Mesh => &["a value from each node to each other"],
+            Self::Urgent => &[
+                "a poll of one of 10,000 busy tasks, while a timer wakes another task",
+                "a poll of one of 10,000 busy tasks, while another core wakes another task",
+            ],
+            Self::Bell => &["a value to a core that sleeps, and back to one that sleeps"],
         }
     }
 }
@@ -149,6 +169,21 @@ impl fmt::Display for Workload {
             Self::Stream => "stream",
             Self::PingPong => "ping-pong",
             Self::Mesh => "mesh",
+            Self::Urgent => "urgent",
+            Self::Bell => "bell",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arm, Workload};
+
+    #[test]
+    fn every_workload_has_the_runtime_and_whom_it_is_divided_by() {
+        for workload in Workload::ALL {
+            assert!(workload.usual().contains(&Arm::Uring), "{workload}");
+            assert!(workload.usual().contains(&workload.baseline()), "{workload}");
+        }
     }
 }

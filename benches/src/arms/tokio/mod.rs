@@ -2,6 +2,7 @@
 //! documentation teaches.
 
 mod channels;
+mod crowd;
 mod echo;
 mod file;
 mod mesh;
@@ -15,8 +16,8 @@ use crate::workload::Setting;
 
 pub(crate) use echo::{serve_echo, serve_echo_on_workers};
 
-pub(crate) fn bench(setting: &Setting) -> Result<Box<dyn Bench>> {
-    Ok(match setting {
+pub(crate) fn bench(setting: &Setting) -> Result<Option<Box<dyn Bench>>> {
+    Ok(Some(match setting {
         Setting::FileRead { path, depth } => Box::new(file::Pool::open(path, *depth)?),
         Setting::Spawn => Box::new(tasks::Spawn(runtime()?)),
         Setting::Yield => Box::new(tasks::Yield(runtime()?)),
@@ -25,7 +26,9 @@ pub(crate) fn bench(setting: &Setting) -> Result<Box<dyn Bench>> {
         Setting::Stream { other_cpu } => Box::new(channels::Stream(runtime()?, *other_cpu)),
         Setting::PingPong { other_cpu } => Box::new(channels::PingPong(runtime()?, *other_cpu)),
         Setting::Mesh { cpus } => Box::new(mesh::Mesh(runtime()?, cpus.clone())),
-    })
+        Setting::Urgent { other_cpu } => Box::new(crowd::Urgent(runtime()?, *other_cpu)),
+        Setting::Bell { .. } => return Ok(None),
+    }))
 }
 
 fn runtime() -> Result<Runtime> {

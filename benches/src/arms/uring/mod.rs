@@ -1,6 +1,8 @@
 //! The arm under test: the runtime through its public interface, as its documentation teaches.
 
+mod bell;
 mod channels;
+mod crowd;
 mod echo;
 mod file;
 mod mesh;
@@ -8,7 +10,8 @@ mod tasks;
 
 use std::time::Duration;
 
-use ::uring::{Builder, Runtime};
+use ::uring::task::Priority;
+use ::uring::{Builder, Features, Runtime};
 
 use crate::Result;
 use crate::arms::Arm;
@@ -31,6 +34,13 @@ pub(crate) fn bench(arm: Arm, setting: &Setting) -> Result<Option<Box<dyn Bench>
     Ok(match (arm, setting) {
         (Arm::Uring, setting) => Some(own(setting)?),
         (Arm::UringMpsc, Setting::Mesh { cpus }) => Some(Box::new(mesh::Channels(runtime()?, cpus.clone()))),
+        (Arm::UringNormal, Setting::Urgent { other_cpu }) => {
+            Some(Box::new(crowd::Urgent(runtime()?, Priority::Normal, *other_cpu)))
+        }
+        (Arm::UringEventfd, Setting::Bell { other_cpu }) => {
+            let features = Features::all().without(Features::MSG_RING);
+            Some(Box::new(bell::Bell::with(features, *other_cpu)?))
+        }
         _ => None,
     })
 }
@@ -45,6 +55,8 @@ fn own(setting: &Setting) -> Result<Box<dyn Bench>> {
         Setting::Stream { other_cpu } => Box::new(channels::Stream(runtime()?, *other_cpu)),
         Setting::PingPong { other_cpu } => Box::new(channels::PingPong(runtime()?, *other_cpu)),
         Setting::Mesh { cpus } => Box::new(mesh::Mesh(runtime()?, cpus.clone())),
+        Setting::Urgent { other_cpu } => Box::new(crowd::Urgent(runtime()?, Priority::Urgent, *other_cpu)),
+        Setting::Bell { other_cpu } => Box::new(bell::Bell::with(Features::all(), *other_cpu)?),
     })
 }
 
