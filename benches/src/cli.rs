@@ -68,7 +68,8 @@ pub(crate) struct CompareArgs {
     /// tcp-echo: open connections, each with one message in flight.
     #[arg(long, value_delimiter = ',', default_values_t = [64, 1], value_parser = clap::value_parser!(u32).range(1..=16384))]
     pub(crate) connections: Vec<u32>,
-    /// tcp-echo: cores of the server. With as many as there are CPUs it shares one with the load generator.
+    /// tcp-echo: cores of the server. With as many as there are CPUs it shares one with the load generator. One connection
+    /// has only one of them, by chance, and is left out.
     #[arg(long, value_delimiter = ',', default_values_t = [1], value_parser = cores())]
     pub(crate) cores: Vec<u32>,
     /// tcp-echo: bytes of a message, a multiple of 8.

@@ -129,7 +129,8 @@ fn questions(
                 let (size, gap) = (args.size, Duration::from_micros(args.gap_us.into()));
                 for &cores in &args.cores {
                     let echo = |&connections| Question::Echo(Echo { cores, connections, size, gap });
-                    questions.extend(args.connections.iter().map(echo));
+                    let connections = args.connections.iter().filter(|&&count| cores == 1 || count > 1);
+                    questions.extend(connections.map(echo));
                 }
             }
             Workload::FileRead => {
