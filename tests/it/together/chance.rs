@@ -36,7 +36,7 @@ fn branches_that_are_always_ready_win_equally_often() {
 
 #[test]
 fn a_branch_that_is_always_ready_leaves_the_next_one_its_turn() {
-    // The break: the first index is drawn once a program.
+    // The break: `ByChance::first` gives 0.
     let wins = seeded(7).block_on(async {
         let mut wins = [0; 2];
         for _ in 0..300 {

@@ -43,7 +43,7 @@ fn biased_branches_are_polled_as_they_stand_there() {
 
 #[test]
 fn a_branch_whose_condition_is_false_is_made_and_never_polled() {
-    // The breaks: the condition is not looked at before the poll; the future is made only if it is true.
+    // The break: the condition is not looked at before the poll.
     run(async {
         for _ in 0..50 {
             let made = Cell::new(0);
@@ -172,7 +172,7 @@ fn handlers_futures_and_conditions_leave_the_function_around() {
 
 #[test]
 fn the_futures_are_gone_before_a_handler_runs_and_it_may_borrow_what_they_borrowed() {
-    // The break: the futures are pinned outside of the block (it does not compile), or dropped after the handler.
+    // The break: the futures are never dropped (`ManuallyDrop`). Dropped after the handler, it would not compile.
     run(async {
         let drops = Rc::new(Cell::new(0));
         let holding = |held: Dropped| async move {
