@@ -52,8 +52,9 @@ fn arms_that_are_named_take_part_where_they_can_and_nobody_else_does() {
 
 #[test]
 fn a_server_of_many_cores_is_compared_with_the_two_ways_that_tokio_has() {
-    let args = ["--workload", "tcp-echo", "--connections", "16", "--cores", "2"];
+    let args = ["--workload", "tcp-echo", "--connections", "16,1", "--cores", "2"];
     let Some(cases) = compare(&args) else { return };
+    assert_eq!(cases.len(), 1, "one connection has one core by chance");
     assert_eq!(arms(&cases[0]), ["uring", "epoll", "raw", "tokio", "tokio-multi"]);
     for arm in cases[0]["arms"].as_array().unwrap() {
         let round = &arm["rounds"][0];
@@ -74,6 +75,7 @@ fn figures(case: &Value, field: &str) -> Vec<u64> {
     case["arms"].as_array().unwrap().iter().map(|arm| arm["rounds"][0][field].as_u64().unwrap()).collect()
 }
 
+/// The break: `Priority::Urgent` of `arms/uring/mod.rs` becomes `Priority::Normal`.
 #[test]
 fn an_urgent_task_waits_for_a_turn_of_the_others_at_most_and_a_normal_one_for_all_of_them() {
     let Some(cases) = compare(&["--workload", "urgent"]) else { return };
@@ -85,10 +87,12 @@ fn an_urgent_task_waits_for_a_turn_of_the_others_at_most_and_a_normal_one_for_al
     }
 }
 
+/// The break: `.without(Features::MSG_RING)` goes from `arms/uring/mod.rs`.
 #[test]
 fn a_sleeping_core_is_woken_by_each_of_the_two_ways_and_their_system_calls_are_counted() {
     let Some(cases) = compare(&["--workload", "bell"]) else { return };
     assert_eq!(arms(&cases[0]), ["uring", "uring-eventfd", "bare"]);
     let (calls, trips) = (figures(&cases[0], "syscalls"), figures(&cases[0], "ops"));
-    assert!(calls.iter().zip(trips).all(|(calls, trips)| *calls >= trips), "{calls:?}");
+    // By eventfd: two enters and two writes a trip, less what found the other core awake.
+    assert!(calls[1] * 2 > trips[1] * 5, "{calls:?} in {trips:?}");
 }

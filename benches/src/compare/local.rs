@@ -103,9 +103,10 @@ fn case(setting: &Setting, part: usize) -> Case {
             "The delay is that of the task that is woken: uring has spawned it as urgent, uring-normal and tokio like the rest.",
             "Each poll of a busy task looks at the clock. tokio's timers fire at whole milliseconds, up to one later.",
         ],
-        Workload::Urgent => {
-            &["The other core is a thread that wakes the task by its waker, 0.1 to 1 ms after the last time."]
-        }
+        Workload::Urgent => &[
+            "The other core is a thread that wakes the task by its waker, 0.1 to 1 ms after the last time. Every so many polls",
+            "tokio takes what other threads have woken first, so there it does not wait for the others.",
+        ],
         Workload::Bell => &[
             "No core looks before it sleeps. uring: messages from ring to ring, Linux 6.7 or newer. uring-eventfd: without",
             "them. bare: two threads with two eventfds. System calls are the enters and writes, CPU that of both threads.",
