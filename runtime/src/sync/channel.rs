@@ -190,8 +190,8 @@ impl<T> Consumer<T> {
         self.channel.receiver.wait(cx.waker());
     }
 
-    /// Who has left its waker and found nothing is woken by who brings the next value; by itself, if one is on its way. Gives
-    /// whether one is.
+    /// Who has left its waker is woken by who brings the next value; by itself, if one has come meanwhile or is on its way.
+    /// Gives whether that is so.
     pub(super) fn looks_again_if_coming(&self, cx: &Context<'_>) -> bool {
         let coming = self.channel.slots.is_coming();
         if coming {

@@ -235,16 +235,14 @@ impl<T> Receiver<T> {
         }
         first.waits(cx);
         self.yielded = 0;
-        let mut others = self.incoming.iter().enumerate();
-        let over = others.all(|(from, queue)| from == self.index || queue.is_over());
-        match self.try_recv() {
-            Some(found) => Poll::Ready(Some(found)),
-            None if over => Poll::Ready(None),
-            None => {
-                let _ = self.incoming.iter().any(|queue| queue.looks_again_if_coming(cx));
-                Poll::Pending
-            }
+        if self.incoming.iter().any(|queue| queue.looks_again_if_coming(cx)) {
+            return Poll::Pending;
         }
+        let mut others = self.incoming.iter().enumerate();
+        if others.all(|(from, queue)| from == self.index || queue.is_over()) {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
     }
 
     /// Takes a value that is there now.

@@ -97,8 +97,7 @@ fn a_receiver_that_waited_and_goes_leaves_nothing_that_comes_beside_it() {
     });
 }
 
-// The breaks: in `mesh::Receiver::poll_recv`, `match self.try_recv() {` becomes `match None::<(usize, T)> {`;
-// `queue.looks_again_if_coming(cx)` becomes `false`.
+// The break: in `mesh::Receiver::poll_recv`, `queue.looks_again_if_coming(cx)` becomes `false`.
 #[test]
 fn a_node_waits_for_all_of_its_queues_at_once() {
     loom::model(|| {
