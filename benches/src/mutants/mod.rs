@@ -85,7 +85,7 @@ fn health(tree: &Tree, mutants: &[Mutant], limit: Duration) -> Result<Health> {
         let outcome = if tree.build(mutant)? { tree.test(mutant, limit)? } else { Outcome::NotBuilt };
         let verdict = verdict::of(&outcome);
         if verdict != Verdict::Survived {
-            println!("unmutated: {} {}", verdict.name(), mutant.test);
+            println!("unmutated: {} {}\n{}", verdict.name(), mutant.test, tree.last_words()?);
         }
         healthy.insert(key(mutant), verdict);
     }

@@ -115,6 +115,14 @@ impl Tree {
         Ok(output.lines().find(|line| line.starts_with("error")).unwrap_or("does not build").to_owned())
     }
 
+    /// How the output of the last build or test ends.
+    pub(super) fn last_words(&self) -> Result<String> {
+        const LINES: usize = 20;
+        let output = String::from_utf8_lossy(&fs::read(self.output())?).into_owned();
+        let lines: Vec<&str> = output.lines().collect();
+        Ok(lines[lines.len().saturating_sub(LINES)..].join("\n"))
+    }
+
     fn cargo(&self, mutant: &Mutant, target: &[&str]) -> Result<Command> {
         let output = File::create(self.output())?;
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -41,11 +41,12 @@ impl Signal {
     }
 }
 
-/// How long a wake may take: a watcher that ran so often meanwhile has seen none arrive.
-const STALL_LOOKS: u32 = 10;
+/// How long a wake may take: a watcher that ran so often meanwhile has seen none arrive. A wake that is lost never comes, so
+/// this can be patient with a processor that was taken away for a while.
+const STALL_LOOKS: u32 = 100;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Aborts the process when the number stands still for a second.
+/// Aborts the process when the number stands still for ten seconds.
 fn watch(progress: Arc<AtomicU64>) {
     thread::spawn(move || {
         let (mut seen, mut looks) = (0, 0);
@@ -55,7 +56,7 @@ fn watch(progress: Arc<AtomicU64>) {
             looks = if now == seen { looks + 1 } else { 0 };
             seen = now;
             if looks == STALL_LOOKS {
-                println!("a wake was lost: nothing has come for a second after {now} wakes");
+                println!("a wake was lost: nothing has come for ten seconds after {now} wakes");
                 std::process::abort();
             }
         }
